@@ -1,0 +1,98 @@
+"""One tree of errors; each message says what, where, and what to do next.
+
+    ProbeError               exit 70  a bug of ours if it reaches the user bare
+    |-- UsageError           exit 2   an argument, a scenario, an input that cannot be used
+    |   |-- ScenarioError    exit 2   all problems of a scenario file at once
+    |   |-- InputError       exit 2   a clip or a model that cannot be used
+    |   `-- RunError         exit 2   a Run directory that cannot be read
+    |       `-- RunVersionError       ... because it is of a newer version
+    |-- EnvironmentUnmet     exit 4   the machine lacks what was asked for (sensor, room, right)
+    |-- ProgramFailed        exit 5   the program under test died, hung or said rubbish
+    |-- NoData               -        a collector found no source: data in the Run, no failure
+    `-- TapeError            -        a file that is no tape, or a tape of a newer version
+
+Only ``probe.cli`` prints errors and turns them into exit codes.
+"""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INCONCLUSIVE = 3
+EXIT_ENVIRONMENT = 4
+EXIT_PROGRAM = 5
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+
+PRECEDENCE = (
+    EXIT_BUG,
+    EXIT_INTERRUPTED,
+    EXIT_PROGRAM,
+    EXIT_ENVIRONMENT,
+    EXIT_INCONCLUSIVE,
+    EXIT_FAILED,
+)
+"""When several outcomes apply, the first of these is the exit code."""
+
+
+class ProbeError(Exception):
+    """What happened, where, and what to do about it.
+
+    `remedy` is one sentence that the user can act on; it is printed on a line of its own.
+    """
+
+    exit_code = EXIT_BUG
+
+    def __init__(self, message: str, *, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class UsageError(ProbeError):
+    """An argument or a configuration that cannot be used."""
+
+    exit_code = EXIT_USAGE
+
+
+class ScenarioError(UsageError):
+    """A scenario with problems; `problems` are (path, what is wrong) pairs, all of them."""
+
+    def __init__(
+        self, message: str, problems: tuple[tuple[str, str], ...] = (), *, remedy: str | None = None
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.problems = problems
+
+
+class InputError(UsageError):
+    """A clip or a model that cannot be used."""
+
+
+class RunError(UsageError):
+    """A Run directory that cannot be read."""
+
+
+class RunVersionError(RunError):
+    """A Run that was written by a newer liveprobe."""
+
+
+class EnvironmentUnmet(ProbeError):
+    """The machine lacks what was asked for."""
+
+    exit_code = EXIT_ENVIRONMENT
+
+
+class ProgramFailed(ProbeError):
+    """The program under test died, hung, or wrote what cannot be read."""
+
+    exit_code = EXIT_PROGRAM
+
+
+class NoData(ProbeError):
+    """A collector found no source: the path, tool or permission it looked for is in the message."""
+
+
+class TapeError(ProbeError):
+    """A file that is not a tape, or a tape of a newer version."""

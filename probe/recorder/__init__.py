@@ -1,0 +1,1 @@
+"""Writes tapes: `listening` when somebody listens, `silence` when nobody does."""
