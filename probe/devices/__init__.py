@@ -1,0 +1,1 @@
+"""What is the machine under test, and what can be measured on it?"""

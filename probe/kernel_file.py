@@ -1,0 +1,80 @@
+"""How are the small files that the kernel makes below /proc and /sys read, again and again?
+
+One read of a descriptor that was kept open costs a third of open, read and close
+(facts/overheads.md); a file that the kernel refuses to read is a missing value, not an error.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGE_BYTES: Final = 4096
+"""What sysfs gives at most; files of /proc may be longer."""
+INTEGER_DIGITS: Final = 20
+"""A 64-bit number has no more; what is longer is no number of the kernel's."""
+
+
+class KernelFile:
+    """A file of /proc or /sys that stays open; each `read` gives its content of that moment.
+
+    Raises `OSError` where it cannot be opened.
+    """
+
+    def __init__(self, path: Path, size_bytes: int = PAGE_BYTES) -> None:
+        self.path = path
+        self._size_bytes = size_bytes
+        self._descriptor: int | None = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def read(self) -> str | None:
+        """Return the text without surrounding blanks, None where the kernel gives none.
+
+        A sensor that sleeps (EAGAIN), fails (EIO) or was removed (ENODEV) gives none.
+        """
+        if self._descriptor is None:
+            return None
+        try:
+            data = os.pread(self._descriptor, self._size_bytes, 0)
+        except OSError:
+            return None
+        return _text(data)
+
+    def read_integer(self) -> int | None:
+        """Return the number that is the whole content, None for anything else."""
+        return integer(self.read())
+
+    def close(self) -> None:
+        """Release the descriptor; safe twice."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def read_text(path: Path, size_bytes: int = 16 * PAGE_BYTES) -> str | None:
+    """Read a file once: its text without surrounding blanks, None where it cannot be read."""
+    try:
+        with path.open("rb") as file:  # reads on where the kernel gives a page at a time
+            return _text(file.read(size_bytes))
+    except OSError:
+        return None
+
+
+def read_integer(path: Path) -> int | None:
+    """Read a file once: the number that is its whole content, None for anything else."""
+    return integer(read_text(path))
+
+
+def integer(text: str | None) -> int | None:
+    """Return the decimal number that `text` is, None where it is missing or something else."""
+    digits = (text or "").strip()
+    unsigned = digits.removeprefix("-")
+    if unsigned.isascii() and unsigned.isdigit() and len(unsigned) <= INTEGER_DIGITS:
+        return int(digits)
+    return None
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace").strip("\0 \t\r\n")

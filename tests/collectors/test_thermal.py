@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collectors.thermal import COLDEST_CELSIUS, HOTTEST_CELSIUS, Thermal, celsius
+from probe.errors import NoData
+from probe.kernel_file import KernelFile, integer
+from probe.model import Device
+
+DEVICES = Path(__file__).parents[1] / "devices"
+
+
+def readings(root: Path) -> dict[str, float | None]:
+    collector = Thermal()
+    collector.start(Device("tree", root))
+    try:
+        return {sample.label: sample.value for sample in collector.sample(0)}
+    finally:
+        collector.stop()
+
+
+def zone(root: Path, number: int, kind: str, temperature: str) -> Path:
+    folder = root / f"sys/class/thermal/thermal_zone{number}"
+    folder.mkdir(parents=True)
+    (folder / "type").write_text(f"{kind}\n")
+    (folder / "temp").write_text(f"{temperature}\n")
+    return folder / "temp"
+
+
+def test_raspberry_pi_has_its_zone_once_and_the_other_chip() -> None:
+    # hwmon0 (cpu_thermal) is the kernel's twin of the zone cpu-thermal
+    assert readings(DEVICES / "raspberry-pi-5") == {"cpu-thermal": 59.3, "rp1_adc temp1": 51.236}
+
+
+def test_rk3588_zones_go_by_type() -> None:
+    found = readings(DEVICES / "rock-5b")
+    assert found["npu-thermal"] == 43.461
+    assert len(found) == 7
+
+
+def test_laptop_sensors_are_told_apart_and_sentinels_are_missing() -> None:
+    assert readings(DEVICES / "laptop-hwmon") == {
+        "acpitz": 20.0,
+        "INT3400 Thermal": None,  # -274000: the kernel's invalid temperature
+        "x86_pkg_temp": 47.0,
+        "acpitz #2": 43.5,
+        "nvme Composite": 36.85,
+        "coretemp Package id 0": 47.0,
+        "coretemp Core 0": 45.0,
+        "coretemp Core 8": 46.0,
+        "nvme Composite #2": 41.85,
+        "iwlwifi_1 temp1": None,  # the interface is down
+    }
+
+
+def test_a_bare_machine_says_what_was_looked_for() -> None:
+    with pytest.raises(NoData) as caught:
+        Thermal().start(Device("tree", DEVICES / "bare-vm"))
+    assert "thermal_zone*/temp" in caught.value.message
+    assert "temp*_input" in caught.value.message
+    assert "modprobe" in (caught.value.remedy or "")
+
+
+def unopenable(path: Path) -> None:
+    """Put a socket in place of a file: nobody can open it, not even root."""
+    path.unlink()
+    os.mknod(path, stat.S_IFSOCK | 0o600)
+
+
+def test_a_sensor_that_cannot_be_opened_leaves_the_others(tmp_path: Path) -> None:
+    zone(tmp_path, 0, "cpu-thermal", "40000")
+    unopenable(zone(tmp_path, 1, "gpu-thermal", "50000"))
+    assert readings(tmp_path) == {"cpu-thermal": 40.0}
+
+
+def test_sensors_that_nobody_may_open_are_not_called_absent(tmp_path: Path) -> None:
+    unopenable(zone(tmp_path, 0, "cpu-thermal", "40000"))
+    with pytest.raises(NoData, match=r"1 temperature sensors, none readable: .*temp") as caught:
+        readings(tmp_path)
+    assert "mount /sys" in (caught.value.remedy or "")
+
+
+def test_a_sensor_that_fails_on_every_read_is_a_gap(tmp_path: Path) -> None:
+    path = zone(tmp_path, 0, "cpu-thermal", "40000")
+    path.unlink()
+    path.mkdir()  # opens, and gives EISDIR on every read as a dead sensor gives EIO
+    assert readings(tmp_path) == {"cpu-thermal": None}
+
+
+def test_a_reading_follows_the_file_through_the_kept_descriptor(tmp_path: Path) -> None:
+    path = zone(tmp_path, 0, "cpu-thermal", "40000")
+    collector = Thermal()
+    collector.start(Device("tree", tmp_path))
+    path.write_text("71000\n")
+    assert [sample.value for sample in collector.sample(1)] == [71.0]
+    path.write_text("")
+    assert [sample.value for sample in collector.sample(2)] == [None]
+    collector.stop()
+    assert list(collector.sample(3)) == []
+
+
+def test_stopping_gives_every_descriptor_back() -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    collector = Thermal()
+    collector.start(Device("tree", DEVICES / "laptop-hwmon"))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before + 10
+    collector.stop()
+    collector.stop()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.mark.parametrize(
+    ("millidegrees", "expected"),
+    [
+        (None, None), (0, 0.0), (-256_000, None), (-274_000, None), (255_000, None),
+        (-55_000, -55.0), (150_000, 150.0), (150_001, None), (2**63, None),
+    ],
+)  # fmt: skip
+def test_only_what_a_chip_can_mean_is_a_temperature(
+    millidegrees: int | None, expected: float | None
+) -> None:
+    assert celsius(millidegrees) == expected
+
+
+@settings(deadline=None)
+@given(st.one_of(st.text(), st.integers().map(str), st.binary().map(lambda b: b.decode("latin1"))))
+def test_no_content_of_a_file_makes_up_a_temperature(text: str) -> None:
+    value = celsius(integer(text))
+    if value is not None:
+        assert COLDEST_CELSIUS <= value <= HOTTEST_CELSIUS
+        assert int(text) == round(value * 1000)
+
+
+def test_a_kernel_file_reads_what_is_there_now(tmp_path: Path) -> None:
+    path = tmp_path / "temp"
+    path.write_bytes(b" 12\n\0")
+    file = KernelFile(path)
+    assert (file.read(), file.read_integer()) == ("12", 12)
+    file.close()
+    file.close()
+    assert file.read() is None

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+import collectors
+import probe
+from probe.devices.doctor import check, examine, lines
+from probe.devices.surroundings import LIMITED, MISSING, OK, Surrounding, surroundings
+from probe.model import Device, Sample, Track
+
+DEVICES = Path(__file__).parents[2] / "devices"
+
+
+class Broken:
+    """A collector whose source gives rubbish."""
+
+    name = "broken"
+    tracks = (Track("broken.value", "1", "Value"),)
+    period_ns = 10**9
+    sensitive = False
+
+    def start(self, device: Device) -> None:
+        """Open nothing."""
+
+    def sample(self, t_ns: int) -> Iterable[Sample]:
+        """Fail as a parser does."""
+        raise ValueError(f"no number at {t_ns > 0}")
+
+    def stop(self) -> None:
+        """Release nothing."""
+
+
+def environment(device: Device, **found: object) -> dict[str, Surrounding]:
+    return {each.name: each for each in surroundings(device, found)}
+
+
+def test_every_track_of_every_collector_has_a_row() -> None:
+    rows = check(Device("tree", DEVICES / "raspberry-pi-5", program_pid=4242), wait_s=0)
+    tracks = {track.name for each in collectors.discover() for track in each.tracks}
+    assert {row.track for row in rows} == tracks
+    found = {row.track: row for row in rows}
+    assert (found["thermal.temperature"].state, found["thermal.temperature"].lines) == (
+        "measured",
+        2,
+    )
+    assert found["cpu.clock"].grade == "derived"
+    assert found["cpu.clock"].period_ns == 250_000_000
+
+
+def test_what_is_missing_says_why_and_what_to_do() -> None:
+    rows = check(Device("tree", DEVICES / "bare-vm"), wait_s=0)
+    found = {row.track: row for row in rows}
+    thermal, clock = found["thermal.temperature"], found["cpu.clock"]
+    assert thermal.state == clock.state == "no data"
+    assert "thermal_zone" in (thermal.reason or "")
+    assert thermal.remedy
+    assert "gave no value" in (clock.reason or "")
+
+
+def test_a_collector_that_fails_is_a_row_and_no_crash() -> None:
+    rows = check(Device("tree", DEVICES / "bare-vm"), wait_s=0, classes=[Broken])
+    assert [(row.state, row.reason) for row in rows] == [
+        ("failed", "ValueError: no number at True")
+    ]
+
+
+def test_this_machine_can_be_examined() -> None:
+    document = examine(Device("here"), wait_s=0.05)
+    again = json.loads(json.dumps(document, allow_nan=False))
+    assert set(again) == {"device", "tracks", "environment"}
+    cores = next(row for row in document["tracks"] if row["track"] == "cpu.core")
+    assert (cores["source"], cores["kind"]) == ("cpu", "busy time")
+    text = "\n".join(lines(document))
+    for row in document["tracks"]:
+        assert row["track"] in text
+
+
+def test_the_text_has_each_remedy_below_what_is_missing() -> None:
+    document = examine(Device("tree", DEVICES / "bare-vm"), wait_s=0)
+    text = lines(document)
+    where = next(k for k, line in enumerate(text) if line.startswith("  - thermal.temperature"))
+    assert "modprobe" in text[where + 1]
+    assert text[0].startswith("vm-amd-epyc: AMD EPYC")
+
+
+def test_accelerators_without_a_driver_are_told() -> None:
+    document = examine(Device("tree", DEVICES / "laptop-hwmon"), wait_s=0)
+    text = lines(document)
+    assert "  Coral Edge TPU (USB): driver not loaded" in text
+    assert "  Intel NPU (Lunar Lake): driver intel_vpu" in text
+
+
+@pytest.mark.parametrize(
+    ("scope", "state", "said"),
+    [
+        (None, OK, "does not restrict"), ("0", OK, "is 0"), ("1", LIMITED, "only parents"),
+        ("2", LIMITED, "only administrators"), ("3", LIMITED, "nobody"),
+    ],
+)  # fmt: skip
+def test_ptrace_scope(tmp_path: Path, scope: str | None, state: str, said: str) -> None:
+    if scope is not None:
+        file = tmp_path / "proc/sys/kernel/yama/ptrace_scope"
+        file.parent.mkdir(parents=True)
+        file.write_text(f"{scope}\n")
+    found = environment(Device("tree", tmp_path))["stack sampling"]
+    assert found.state == state
+    assert said in found.reason
+    assert (found.remedy is None) == (state == OK)
+
+
+def test_room_for_tapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = Device("tree", tmp_path)
+    assert environment(device)["tapes in memory"].state == MISSING
+    (tmp_path / "dev/shm").mkdir(parents=True)
+    monkeypatch.setattr("probe.devices.surroundings.TMPFS_ROOM_BYTES", 0)
+    assert environment(device)["tapes in memory"].state == OK
+    monkeypatch.setattr("probe.devices.surroundings.TMPFS_ROOM_BYTES", 2**80)
+    assert environment(device)["tapes in memory"].state == LIMITED
+
+
+def test_clocks_governors_and_hypervisors(tmp_path: Path) -> None:
+    device = Device("tree", tmp_path)
+    good = environment(device, clocksource="tsc", governor="performance", virtualised=False)
+    bad = environment(device, clocksource="hpet", governor="ondemand", virtualised=True)
+    for name in ("clock source", "frequency governor", "hardware"):
+        assert (good[name].state, good[name].remedy) == (OK, None)
+        assert bad[name].state == LIMITED
+        assert bad[name].remedy
+
+
+def test_a_runtime_and_a_recorder_are_looked_for(tmp_path: Path) -> None:
+    found = environment(Device("tree", tmp_path), displays=["HDMI-A-1"])
+    assert "CPUExecutionProvider" in found["ONNX Runtime"].reason
+    assert "HDMI-A-1" in found["display clock"].reason
+    built = list(Path(probe.__file__).parent.glob("recorder/_pen*.so"))
+    assert (found["recorder"].state == OK) == bool(built)

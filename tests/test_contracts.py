@@ -1,0 +1,149 @@
+"""The rules that every plugin keeps, whoever adds it."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+import collectors
+from probe.errors import NoData
+from probe.model import Collector, Device, Grade, Sample, Track, UtilisationKind
+
+UNITS = {
+    "1", "percent", "ratio", "celsius", "hertz", "watts", "joules", "volts", "amperes", "bytes",
+    "bytes/s", "ns", "count", "count/s", "frames", "rpm",
+}  # fmt: skip
+"""Base units only; formatting belongs to reports."""
+DEVICES = sorted(path for path in (Path(__file__).parent / "devices").iterdir() if path.is_dir())
+LONGEST_PERIOD_NS = 10_000_000_000
+CLASSES = collectors.discover()
+each_collector = pytest.mark.parametrize("found", CLASSES, ids=[c.name for c in CLASSES])
+
+
+def source(found: type[Collector]) -> ast.Module:
+    return ast.parse(Path(inspect.getfile(found)).read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.Module) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+@each_collector
+def test_the_name_is_the_files_and_everything_is_documented(found: type[Collector]) -> None:
+    assert found.name == Path(inspect.getfile(found)).stem.removesuffix("__init__")
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", found.name)
+    module = inspect.getmodule(found)
+    assert module is not None
+    assert len((module.__doc__ or "").split()) >= 10, "say what it reads, and on which devices"
+    for part in (found, found.start, found.sample, found.stop):
+        assert part.__doc__, f"{part} has no docstring"
+
+
+@each_collector
+def test_tracks_are_named_after_their_collector_and_have_base_units(
+    found: type[Collector],
+) -> None:
+    assert found.tracks
+    names = [track.name for track in found.tracks]
+    assert len(set(names)) == len(names)
+    for track in found.tracks:
+        assert isinstance(track, Track)
+        assert re.fullmatch(rf"{found.name}\.[a-z][a-z0-9_]*", track.name)
+        assert track.unit in UNITS
+        assert track.title
+        assert isinstance(track.grade, Grade)
+        assert track.kind is None or isinstance(track.kind, UtilisationKind)
+
+
+def test_no_track_has_two_owners() -> None:
+    names = [track.name for found in CLASSES for track in found.tracks]
+    assert len(set(names)) == len(names)
+
+
+@each_collector
+def test_the_period_is_sane_and_the_protocol_complete(found: type[Collector]) -> None:
+    assert 10_000_000 <= found.period_ns <= LONGEST_PERIOD_NS
+    assert isinstance(found.sensitive, bool)
+    assert list(inspect.signature(found.start).parameters) == ["self", "device"]
+    assert list(inspect.signature(found.sample).parameters) == ["self", "t_ns"]
+
+
+@each_collector
+def test_an_empty_device_gives_no_data_with_a_remedy(
+    found: type[Collector], tmp_path: Path
+) -> None:
+    collector = found()
+    with pytest.raises(NoData) as caught:
+        collector.start(Device("empty", tmp_path))
+    assert caught.value.message
+    assert caught.value.remedy
+    assert str(tmp_path) in caught.value.message, "say where it was looked for"
+    collector.stop()
+
+
+@each_collector
+def test_stop_is_safe_before_start_and_twice(found: type[Collector]) -> None:
+    collector = found()
+    collector.stop()
+    collector.stop()
+
+
+@each_collector
+@pytest.mark.parametrize("root", DEVICES, ids=[path.name for path in DEVICES])
+def test_a_device_is_read_and_left_as_it_was(found: type[Collector], root: Path) -> None:
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    collector = found()
+    own = {track.name for track in found.tracks}
+    try:
+        collector.start(Device(root.name, root, program_pid=4242))
+        for t_ns in (0, 1_000_000_000, 2_000_000_000):
+            samples = list(collector.sample(t_ns))
+            lines = [(sample.track, sample.label) for sample in samples]
+            assert len(set(lines)) == len(lines), "one value a line and a reading"
+            for sample in samples:
+                assert isinstance(sample, Sample)
+                assert sample.track in own
+                assert sample.value is None or math.isfinite(sample.value)
+    except NoData:
+        samples = []  # this device has no such source
+    finally:
+        collector.stop()
+    collector.stop()
+    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
+
+
+@each_collector
+def test_it_knows_neither_the_engine_nor_another_collector(found: type[Collector]) -> None:
+    names = imported(source(found))
+    others = {each.__module__ for each in CLASSES} - {found.__module__}
+    banned = {"probe.engine", "probe.sampling", "probe.commands", "probe.cli", "reports", "logging"}
+    assert not names & (others | banned)
+    assert not any(name.startswith("collectors") for name in names)
+
+
+@each_collector
+def test_it_takes_time_only_from_the_engine_and_prints_nothing(found: type[Collector]) -> None:
+    tree = source(found)
+    assert not {"time", "datetime"} & imported(tree)
+    calls = {node.func.id for node in ast.walk(tree)
+             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}  # fmt: skip
+    assert "print" not in calls
+
+
+@each_collector
+def test_it_catches_only_what_it_can_explain(found: type[Collector]) -> None:
+    for node in ast.walk(source(found)):
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None
+            assert ast.unparse(node.type) not in {"Exception", "BaseException"}
