@@ -1,0 +1,272 @@
+"""Run directories: how they are written, read and recognised."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from probe.errors import EnvironmentUnmet, RunError, RunVersionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import pandas as pd
+
+SCHEMA: Final = 1
+MANIFEST: Final = "run.json"
+VERDICT: Final = "verdict.json"
+TAPES: Final = "tapes"
+
+INT, FLOAT, TEXT, FLAG = "Int64", "Float64", "string", "boolean"
+
+TABLES: Final[dict[str, dict[str, str]]] = {
+    "frames": {
+        "frame": INT,
+        "source_index": INT,
+        "pts_ns": INT,
+        "scheduled_ns": INT,
+        "captured_ns": INT,
+        "delivered_ns": INT,
+        "rendered_ns": INT,
+        "fate": TEXT,
+        "fate_stage": TEXT,
+        "fate_reason": TEXT,
+        "fate_ns": INT,
+        "block": INT,
+        "measured": FLAG,
+    },
+    "outputs": {
+        "output": INT,
+        "frame": INT,
+        "request": INT,
+        "delivered_ns": INT,
+        "presented_ns": INT,
+        "repeat": INT,
+        "block": INT,
+        "measured": FLAG,
+        "result": TEXT,
+    },
+    "spans": {
+        "frame": INT,
+        "stage": TEXT,
+        "thread": TEXT,
+        "start_ns": INT,
+        "end_ns": INT,
+        "queue_ns": INT,
+        "bytes_in": INT,
+        "bytes_out": INT,
+        "raised": FLAG,
+    },
+    "samples": {"track": TEXT, "label": TEXT, "t_ns": INT, "value": FLOAT},
+    "events": {"t_ns": INT, "kind": TEXT, "text": TEXT, "attributes": TEXT},
+    "copies": {
+        "t_ns": INT,
+        "frame": INT,
+        "stage": TEXT,
+        "thread": TEXT,
+        "kind": TEXT,
+        "bytes": INT,
+        "duration_ns": INT,
+        "site": INT,
+    },
+    "sites": {
+        "site": INT,
+        "file": TEXT,
+        "line": INT,
+        "function": TEXT,
+        "module": TEXT,
+        "symbol": TEXT,
+        "stack": TEXT,
+    },
+    "ops": {
+        "frame": INT,
+        "node": TEXT,
+        "op": TEXT,
+        "provider": TEXT,
+        "start_ns": INT,
+        "end_ns": INT,
+    },
+}
+"""The tables of a Run: column to pandas dtype. Times are CLOCK_MONOTONIC ns; null is missing.
+
+`frames`: one row a source frame; `measured` marks those scheduled in the window; `block` numbers
+the burst in which it was delivered. `outputs`: one row an output picture; `frame` or `request` is
+what it depends on; `result` is what the program says that it found, as JSON. `spans`: one row an
+execution of a stage; `frame` holds the request in a program without a live input; `thread` is
+``name:tid``. `events.attributes` is JSON.
+"""
+
+
+class Run:
+    """A measured run: its manifest and its tables, from a directory or from memory.
+
+    Tables are read on first use and kept. `path` is None for a Run made in memory.
+    """
+
+    def __init__(
+        self,
+        manifest: Mapping[str, Any],
+        load: Callable[[str], pd.DataFrame | None],
+        path: Path | None = None,
+    ) -> None:
+        self.manifest = manifest
+        self.path = path
+        self._load = load
+        self._tables: dict[str, pd.DataFrame | None] = {}
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """Open a Run directory.
+
+        Raises `RunError` when there is no readable run.json, `RunVersionError` when it is newer.
+        """
+        manifest = read_manifest(path)
+        return cls(manifest, lambda name: _read_table(path, name), path)
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Run:
+        """Make a Run in memory; each table is brought to its columns and dtypes."""
+        typed = {name: as_table(name, frame) for name, frame in tables.items()}
+        return cls(manifest, typed.get)
+
+    def has(self, name: str) -> bool:
+        """Say whether the Run holds this table (it may have no rows)."""
+        return self._get(name) is not None
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return a table with the columns and dtypes of `TABLES`; empty where the Run has none."""
+        found = self._get(name)
+        return empty_table(name) if found is None else found
+
+    def only(self, names: tuple[str, ...]) -> Run:
+        """Return the Run as seen by an audit that declared `names`; others raise `KeyError`."""
+
+        def load(name: str) -> pd.DataFrame | None:
+            if name not in names:
+                raise KeyError(f"table {name!r} was not declared; declared: {', '.join(names)}")
+            return self._get(name)
+
+        return Run(self.manifest, load, self.path)
+
+    def _get(self, name: str) -> pd.DataFrame | None:
+        if name not in self._tables:
+            self._tables[name] = self._load(name)
+        return self._tables[name]
+
+
+def empty_table(name: str) -> pd.DataFrame:
+    """Return the table with its columns and no rows."""
+    import pandas as pd
+
+    return pd.DataFrame({key: pd.Series(dtype=dtype) for key, dtype in TABLES[name].items()})
+
+
+def as_table(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return `frame` with exactly the columns of the table, nulls where it has none.
+
+    Raises `ValueError` for a column that the table does not have.
+    """
+    import pandas as pd
+
+    columns = TABLES[name]
+    unknown = sorted(set(frame.columns) - set(columns))
+    if unknown:
+        raise ValueError(f"table {name!r} has no column {', '.join(unknown)}")
+    return pd.DataFrame(
+        {
+            key: frame[key].astype(dtype)  # type: ignore[call-overload]
+            if key in frame
+            else pd.Series(pd.NA, index=frame.index, dtype=dtype)
+            for key, dtype in columns.items()
+        }
+    )
+
+
+def write_table(path: Path, name: str, frame: pd.DataFrame) -> None:
+    """Write one table of the Run at `path` as Parquet (zstd), whole or not at all.
+
+    Raises `EnvironmentUnmet` when the disk does not take it.
+    """
+    target = path / f"{name}.parquet"
+    partial = target.with_suffix(".partial")
+    try:
+        as_table(name, frame).to_parquet(partial, compression="zstd", index=False)
+        partial.replace(target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise EnvironmentUnmet(
+            f"{target}: cannot be written: {error.strerror or error}",
+            remedy="make room, then `liveprobe audit` the Run: its tapes are kept",
+        ) from error
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Read run.json of the Run at `path`; raises as `Run.open` does."""
+    file = path / MANIFEST
+    hint = "`liveprobe ls` lists the Runs below ./runs"
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RunError(f"{path}: not a Run (it has no {MANIFEST})", remedy=hint) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{file}: cannot be read: {error}", remedy=hint) from error
+    try:
+        manifest = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise RunError(f"{file}: not JSON: {error}", remedy=hint) from error
+    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    if not isinstance(schema, int):
+        raise RunError(f"{file}: says no schema version, so it is not a Run", remedy=hint)
+    if schema > SCHEMA:
+        raise RunVersionError(
+            f"{file}: Run of schema {schema}; this liveprobe reads up to {SCHEMA}",
+            remedy="read it with a newer liveprobe",
+        )
+    return dict(manifest)
+
+
+def being_measured(manifest: Mapping[str, Any]) -> bool:
+    """Say whether the harness that began this Run is still at work on it."""
+    harness = manifest.get("harness") or {}
+    if manifest.get("state") != "running" or not isinstance(harness.get("pid"), int):
+        return False
+    try:
+        stat = Path(f"/proc/{harness['pid']}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[19] == harness.get("start_ticks")
+
+
+def write_json(file: Path, document: Mapping[str, Any]) -> None:
+    """Write a JSON document whole or not at all; raises `EnvironmentUnmet` where that fails."""
+    partial = file.with_suffix(file.suffix + ".partial")
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    try:
+        partial.write_text(text + "\n", encoding="utf-8")
+        partial.replace(file)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise EnvironmentUnmet(
+            f"{file}: cannot be written: {error.strerror or error}",
+            remedy="give a folder with room that you may write to, with -o DIR",
+        ) from error
+
+
+def _read_table(path: Path, name: str) -> pd.DataFrame | None:
+    import pandas as pd
+
+    file = path / f"{name}.parquet"
+    if not file.exists():
+        return None
+    try:
+        frame = pd.read_parquet(file, dtype_backend="numpy_nullable")
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{file}: damaged: {error}", remedy="delete it and audit again: tapes are kept"
+        ) from error
+    known = [key for key in TABLES[name] if key in frame.columns]
+    return as_table(name, frame[known])

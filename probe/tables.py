@@ -1,0 +1,398 @@
+"""From tapes to tables: what a program wrote becomes the Parquet files of its Run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from probe import store
+from probe.errors import RunError
+from probe.fates import bursts, period_ns, with_fates
+from probe.model import Fate
+from probe.tape import (
+    FLAG_FLOAT,
+    FLAG_RAISED,
+    FRAME,
+    MARK,
+    NULL,
+    SPAN,
+    STOPPED,
+    Tape,
+    read_all,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+__all__ = ["bursts", "finalise", "period_ns"]
+
+LOSSES: Final = {fate.value: fate.value for fate in (Fate.INVALID, Fate.DUPLICATE, Fate.DROPPED)}
+"""Marks that say what became of a frame, worst first."""
+OUTPUTS: Final = ("delivered", "presented")
+FACT: Final = "fact:"
+FALLBACK_PERIOD_NS: Final = 1e9 / 30
+"""For bursts where neither a schedule nor a stated rate gives a frame period."""
+
+
+@dataclass
+class Marks:
+    """The marks of all tapes, sorted by their meaning."""
+
+    outputs: pd.DataFrame
+    losses: pd.DataFrame
+    samples: pd.DataFrame
+    events: pd.DataFrame
+    requests: pd.DataFrame
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def finalise(path: Path) -> store.Run:
+    """Write the tables of the Run at `path` from its tapes, and return the Run.
+
+    The tapes may be whole or torn, the Run finished or interrupted. Samples and events that the
+    engine wrote beforehand are kept and joined with those of the program. A Run whose harness died
+    is recovered: its state becomes `interrupted`. Raises `RunError` for a directory that is no Run
+    or is still being measured, `EnvironmentUnmet` when the tables cannot be written.
+    """
+    manifest = store.read_manifest(path)
+    if store.being_measured(manifest):
+        raise RunError(f"{path}: is being measured now", remedy="wait until its run has ended")
+    if manifest["state"] == "running":
+        manifest["state"] = "interrupted"
+    tapes, rejected = read_all(_tape_folder(path, manifest))
+    marks = _marks(tapes)
+    marks.events = _with_tape_events(marks.events, tapes, rejected)
+    spans, frames = _spans(tapes), _frames(tapes)
+    window = _window(manifest, frames, marks.requests)
+    outputs = _outputs(marks, frames, manifest)
+    frames = with_fates(frames, outputs, marks.losses, int(manifest["deadline_ns"]))
+    frames["measured"] = _inside(frames["scheduled_ns"].fillna(frames["captured_ns"]), window)
+    outputs["measured"] = _inside(outputs["delivered_ns"], window)
+    tables = {"frames": frames, "outputs": outputs, "spans": spans}
+    tables["samples"] = _joined(path, "samples", marks.samples)
+    tables["events"] = _joined(path, "events", marks.events)
+    for name, table in tables.items():
+        store.write_table(path, name, table)
+    manifest["window"] = window
+    manifest["tapes"] = _tape_summary(manifest, tapes, rejected)
+    manifest["program"] = dict(manifest["program"], facts=marks.facts)
+    if window is not None and manifest["program"].get("started_ns") is not None:
+        manifest["program"]["load_ns"] = window["first_ns"] - manifest["program"]["started_ns"]
+    store.write_json(path / store.MANIFEST, manifest)
+    return store.Run.open(path)
+
+
+def _tape_folder(path: Path, manifest: dict[str, Any]) -> Path:
+    inside = path / store.TAPES
+    elsewhere = (manifest.get("tapes") or {}).get("folder")
+    return Path(elsewhere) if elsewhere and not any(inside.glob("*.tape")) else inside
+
+
+def _spans(tapes: Iterable[Tape]) -> pd.DataFrame:
+    parts = []
+    for tape in tapes:
+        rows = tape.records[tape.records["kind"] == SPAN]
+        if not len(rows):
+            continue
+        parts.append(
+            pd.DataFrame(
+                {
+                    "frame": _nullable(rows["frame"]),
+                    "stage": _texts(tape, rows["name"]),
+                    "thread": _repeat(f"{tape.header.thread}:{tape.header.tid}", len(rows)),
+                    "start_ns": rows["t0"].astype(np.int64),
+                    "end_ns": rows["t1"].astype(np.int64),
+                    "queue_ns": _nullable(rows["a"]),
+                    "bytes_in": _nullable(rows["b"]),
+                    "bytes_out": _nullable(rows["c"]),
+                    "raised": (rows["flags"] & FLAG_RAISED) != 0,
+                }
+            )
+        )
+    joined = _concatenate("spans", parts)
+    return joined.sort_values("start_ns", kind="stable", ignore_index=True)
+
+
+def _frames(tapes: Iterable[Tape]) -> pd.DataFrame:
+    parts = []
+    for tape in tapes:
+        rows = tape.records[tape.records["kind"] == FRAME]
+        if len(rows):
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "frame": _nullable(rows["frame"]),
+                        "source_index": _nullable(rows["b"]),
+                        "pts_ns": _nullable(rows["a"]),
+                        "scheduled_ns": _nullable(rows["t0"]),
+                        "captured_ns": _nullable(rows["t1"]),
+                    }
+                )
+            )
+    joined = _concatenate("frames", parts).dropna(subset=["frame"])
+    return joined.drop_duplicates("frame").sort_values("frame", ignore_index=True)
+
+
+def _marks(tapes: Iterable[Tape]) -> Marks:
+    parts = [_mark_rows(tape) for tape in tapes]
+    rows = pd.concat(parts, ignore_index=True) if parts else _mark_rows(None)
+    rows = rows.sort_values("t_ns", kind="stable", ignore_index=True)
+    name = rows["name"]
+    is_output, is_loss = name.isin(OUTPUTS), name.isin(list(LOSSES))
+    is_request, is_fact = name == "request", name.str.startswith(FACT).astype(bool)
+    plain = ~(is_output | is_loss | is_request | is_fact)
+    valued = plain & rows["value"].notna()
+    samples = rows[valued]
+    facts, spoilt = _facts(rows[is_fact])
+    events = pd.concat([_events(rows[is_request | (plain & ~valued)]), spoilt], ignore_index=True)
+    return Marks(
+        outputs=rows[is_output],
+        losses=_losses(rows[is_loss]),
+        samples=pd.DataFrame(
+            {
+                "track": "program." + samples["name"],
+                "label": samples["stage"],
+                "t_ns": samples["t_ns"],
+                "value": samples["value"],
+            }
+        ),
+        events=events,
+        requests=rows[is_request][["frame", "t_ns"]],
+        facts=facts,
+    )
+
+
+def _mark_rows(tape: Tape | None) -> pd.DataFrame:
+    """Return the marks of a tape with their names looked up; `value` is a float, null if unsaid."""
+    if tape is None:
+        columns = ["name", "t_ns", "frame", "value", "stage", "text", "output"]
+        empty = pd.DataFrame({key: pd.Series(dtype="string") for key in columns})
+        return empty.astype(
+            {"t_ns": "Int64", "frame": "Int64", "value": "Float64", "output": "Int64"}
+        )
+    rows = tape.records[tape.records["kind"] == MARK]
+    as_float = np.ascontiguousarray(rows["t1"]).view(np.float64)
+    exact = (rows["flags"] & FLAG_FLOAT) != 0
+    value = np.where(exact, as_float, rows["t1"].astype(np.float64))
+    said = exact | (rows["t1"] != NULL)
+    return pd.DataFrame(
+        {
+            "name": _texts(tape, rows["name"]),
+            "t_ns": pd.array(rows["t0"].astype(np.int64), dtype="Int64"),
+            "frame": _nullable(rows["frame"]),
+            "value": pd.array(np.where(said, value, np.nan), dtype="Float64"),
+            "stage": _texts(tape, rows["a"]),
+            "text": _texts(tape, rows["b"]),
+            "output": _nullable(rows["c"]),
+        }
+    )
+
+
+def _losses(rows: pd.DataFrame) -> pd.DataFrame:
+    ranked = rows.assign(rank=rows["name"].map({name: k for k, name in enumerate(LOSSES)}))
+    ranked = ranked.dropna(subset=["frame"]).sort_values("rank", kind="stable")
+    return pd.DataFrame(
+        {
+            "frame": ranked["frame"],
+            "fate": ranked["name"],
+            "stage": ranked["stage"],
+            "reason": ranked["text"],
+            "t_ns": ranked["t_ns"],
+        }
+    )
+
+
+def _facts(rows: pd.DataFrame) -> tuple[dict[str, Any], pd.DataFrame]:
+    facts: dict[str, Any] = {}
+    spoilt = []
+    for name, t_ns, text in zip(rows["name"], rows["t_ns"], rows["text"], strict=True):
+        try:
+            facts[name.removeprefix(FACT)] = json.loads(text)
+        except (json.JSONDecodeError, RecursionError) as error:
+            why = f"{name} is not JSON: {error}"
+            spoilt.append({"t_ns": t_ns, "kind": "tape", "text": why, "attributes": "{}"})
+    return facts, pd.DataFrame(spoilt, columns=list(store.TABLES["events"]))
+
+
+def _events(rows: pd.DataFrame) -> pd.DataFrame:
+    attributes = [
+        json.dumps({key: value for key, value in said.items() if value not in (None, "")})
+        for said in (
+            {
+                "request" if name == "request" else "frame": None if pd.isna(frame) else int(frame),
+                "stage": stage,
+            }
+            for name, frame, stage in zip(rows["name"], rows["frame"], rows["stage"], strict=True)
+        )
+    ]
+    return pd.DataFrame(
+        {
+            "t_ns": rows["t_ns"],
+            "kind": rows["name"],
+            "text": rows["text"],
+            "attributes": pd.Series(attributes, index=rows.index, dtype="string"),
+        }
+    )
+
+
+def _outputs(marks: Marks, frames: pd.DataFrame, manifest: dict[str, Any]) -> pd.DataFrame:
+    rows = marks.outputs.reset_index(drop=True)
+    delivered = rows[rows["name"] == "delivered"].copy()
+    presented = rows[rows["name"] == "presented"].copy()
+    if not len(presented):  # no display clock: an output is shown when it is delivered
+        presented = delivered.assign(value=pd.Series(pd.NA, index=delivered.index, dtype="Float64"))
+    elif not len(delivered):
+        delivered = presented.assign(text="")
+    if delivered["output"].isna().any() or presented["output"].isna().any():
+        for part in (delivered, presented):
+            part["nth"] = part.groupby("frame", dropna=False).cumcount()
+        keys = ["frame", "nth"]
+    else:
+        keys = ["output"]
+        delivered, presented = delivered.drop_duplicates(keys), presented.drop_duplicates(keys)
+    table = delivered.merge(
+        presented[[*keys, "t_ns", "value"]], on=keys, how="left", suffixes=("", "_shown")
+    )
+    is_request = table["frame"].isin(marks.requests["frame"].dropna())
+    numbers = pd.Series(np.arange(len(table)), index=table.index, dtype="Int64")
+    outputs = pd.DataFrame(
+        {
+            "output": table["output"] if keys == ["output"] else numbers,
+            "frame": table["frame"].mask(is_request),
+            "request": table["frame"].where(is_request),
+            "delivered_ns": table["t_ns"],
+            "presented_ns": table["t_ns_shown"],
+            "repeat": table["value_shown"].astype("Int64"),
+            "result": table["text"].replace("", pd.NA),
+        }
+    )
+    period = _period(frames, marks.facts, manifest)
+    outputs["block"] = bursts(outputs["delivered_ns"].to_numpy(np.int64), period)
+    return store.as_table("outputs", outputs)
+
+
+def _period(frames: pd.DataFrame, facts: dict[str, Any], manifest: dict[str, Any]) -> float:
+    """Return the frame period in ns: of the schedule, else of the clip that is generated."""
+    found = period_ns(frames["scheduled_ns"].dropna().to_numpy(np.int64))
+    if found:
+        return found
+    said = facts.get("generate")
+    fps = said.get("fps") if isinstance(said, dict) else None
+    if fps is None and manifest["mode"] == "generate":
+        fps = manifest["scenario"]["resolved"]["generate"]["fps"]
+    return 1e9 / fps if isinstance(fps, (int, float)) and fps > 0 else FALLBACK_PERIOD_NS
+
+
+def _window(
+    manifest: dict[str, Any], frames: pd.DataFrame, requests: pd.DataFrame
+) -> dict[str, int] | None:
+    """Return the measured window; None when nothing was released and nothing asked."""
+    first = [
+        int(times.min())
+        for times in (frames["scheduled_ns"].fillna(frames["captured_ns"]), requests["t_ns"])
+        if times.notna().any()
+    ]
+    if not first:
+        return None
+    bounds = manifest["bounds"]
+    start = min(first) + int(bounds["warmup_ns"])
+    ended = manifest["program"].get("ended_ns")
+    stops = [stop for stop in (ended,) if stop is not None]
+    if bounds["duration_ns"] is not None:
+        stops.append(start + int(bounds["duration_ns"]))
+    last = max(
+        (int(t.max()) for t in (frames["captured_ns"], requests["t_ns"]) if t.notna().any()),
+        default=start,
+    )
+    end = min(stops) if stops else last
+    return {
+        "first_ns": min(first),
+        "start_ns": start,
+        "end_ns": max(start, end),
+        "warmup_ns": int(bounds["warmup_ns"]),
+        "drain_ns": int(bounds["drain_ns"]),
+    }
+
+
+def _inside(times: pd.Series[Any], window: dict[str, int] | None) -> pd.Series[Any]:
+    if window is None:
+        return pd.Series(False, index=times.index, dtype="boolean")
+    inside = (times >= window["start_ns"]) & (times < window["end_ns"])
+    return inside.fillna(value=False).astype("boolean")
+
+
+def _joined(path: Path, name: str, said: pd.DataFrame) -> pd.DataFrame:
+    """Return the engine's rows of a table with the program's, in order of time."""
+    run = store.Run.open(path)
+    own = run.table(name)
+    if name == "samples":
+        own = own[~own["track"].str.startswith("program.")]
+    else:
+        own = own[own["kind"].isin(ENGINE_EVENTS)]
+    joined = pd.concat([store.as_table(name, said), own], ignore_index=True)
+    return joined.sort_values("t_ns", kind="stable", ignore_index=True)
+
+
+ENGINE_EVENTS: Final = ("program", "collector", "sensor", "perturbation")
+"""Kinds of events that the engine writes; all others come from tapes and are made anew."""
+
+
+def _with_tape_events(
+    events: pd.DataFrame, tapes: list[Tape], rejected: list[tuple[Path, str]]
+) -> pd.DataFrame:
+    said = [(None, f"not read: {why}") for _, why in rejected]
+    for tape in tapes:
+        who = f"{tape.path.name} ({tape.header.thread or 'unnamed thread'})"
+        if tape.header.state == STOPPED:
+            said.append((None, f"{who}: recording stopped: the disk was full"))
+        if tape.header.lost:
+            said.append((None, f"{who}: {tape.header.lost} records lost"))
+        if tape.torn:
+            said.append((None, f"{who}: {tape.torn} records torn when the program died"))
+    extra = pd.DataFrame(said, columns=["t_ns", "text"]).assign(kind="tape", attributes="{}")
+    return pd.concat(
+        [store.as_table("events", events), store.as_table("events", extra)], ignore_index=True
+    )
+
+
+def _tape_summary(
+    manifest: dict[str, Any], tapes: list[Tape], rejected: list[tuple[Path, str]]
+) -> dict[str, Any]:
+    return {
+        **(manifest.get("tapes") or {}),
+        "files": len(tapes),
+        "records": sum(len(tape.records) for tape in tapes),
+        "lost": sum(tape.header.lost for tape in tapes),
+        "torn": sum(tape.torn for tape in tapes),
+        "stopped": sum(tape.header.state == STOPPED for tape in tapes),
+        "rejected": [[path.name, why] for path, why in rejected],
+    }
+
+
+def _concatenate(name: str, parts: list[pd.DataFrame]) -> pd.DataFrame:
+    if not parts:
+        return store.empty_table(name)
+    return store.as_table(name, pd.concat(parts, ignore_index=True))
+
+
+def _nullable(values: NDArray[Any]) -> pd.api.extensions.ExtensionArray:
+    plain = values.astype(np.int64)
+    return pd.arrays.IntegerArray(plain, plain == NULL)
+
+
+def _texts(tape: Tape, ids: NDArray[Any]) -> pd.api.extensions.ExtensionArray:
+    """Look names up by id; an id that the tape does not define reads ``?<id>``."""
+    distinct, where = np.unique(ids, return_inverse=True)
+    known = [tape.names.get(int(identity), f"?{identity}") for identity in distinct]
+    return pd.array(np.array(known, dtype=object)[where], dtype="string")
+
+
+def _repeat(text: str, count: int) -> pd.api.extensions.ExtensionArray:
+    return pd.array(np.full(count, text, dtype=object), dtype="string")
