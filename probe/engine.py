@@ -1,0 +1,403 @@
+"""One run from start to finish: a program is started, watched, sampled, stopped; a Run remains."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import probe
+from probe import provenance, store, tables
+from probe.child import Child, Watch
+from probe.devices import local
+from probe.devices.surroundings import TMPFS_ROOM_BYTES
+from probe.errors import EnvironmentUnmet, ProbeError, UsageError
+from probe.model import Device, Event
+from probe.neighbours import ours
+from probe.sampling import Sampling
+from probe.scenario import Scenario, drain_ns
+from probe.tape import SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+POLL_S: Final = 0.1
+STOP_PATIENCE_S: Final = 3.0
+"""How long a program may take to finish its tape after SIGTERM."""
+SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+
+
+class Phase(StrEnum):
+    """Where a run is; `MEASURING` is when nobody should disturb it."""
+
+    LOADING = "loading"
+    WARM_UP = "warm-up"
+    MEASURING = "measuring"
+    DRAINING = "draining"
+    FINALISING = "finalising"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a caller is told, about ten times a second; `total_ns` None means no known end."""
+
+    phase: Phase
+    elapsed_ns: int
+    total_ns: int | None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a scenario came from: its text, and what was changed from what ships."""
+
+    text: str = ""
+    custom: bool = True
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass
+class _Session:
+    """What the steps of one run share."""
+
+    scenario: Scenario
+    path: Path
+    tapes: Path
+    manifest: dict[str, Any]
+    progress: Callable[[Progress], None]
+    events: list[Event] = field(default_factory=list)
+
+    def note(self, text: str, **attributes: Any) -> None:
+        """Put an event of the program on record."""
+        self.events.append(Event(time.monotonic_ns(), "program", text, attributes))
+
+
+def measure(
+    scenario: Scenario,
+    folder: Path,
+    *,
+    origin: Origin | None = None,
+    device: Device | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Run the scenario's program once and return the directory of the Run, made below `folder`.
+
+    A program that fails, hangs or is interrupted does not raise: the manifest's `state` and
+    `program.outcome` say so, and what was measured is kept. Raises `UsageError` for a program or a
+    collector that cannot be used, `EnvironmentUnmet` when the Run cannot be written; its message
+    then says where the tapes are.
+    """
+    device = device or Device("local")
+    chosen = _collectors(scenario)
+    session = _open(scenario, folder, origin or Origin(), device, progress or (lambda _: None))
+    sampling = Sampling(chosen)
+    try:
+        with _interruptible():
+            child = _launch(session)
+            try:
+                _watch(session, child, sampling, device)
+            finally:
+                child.close()
+                sampling.stop()
+        session.progress(Progress(Phase.FINALISING, 0, None))
+        _conclude(session, child, sampling)
+    except (EnvironmentUnmet, UsageError):
+        _discard_if_nothing(session)
+        raise
+    return session.path
+
+
+def _collectors(scenario: Scenario) -> list[Any]:
+    classes = {each.name: each for each in ours("collectors").discover()}
+    wanted = scenario.run.collectors
+    unknown = [] if wanted is None else sorted(set(wanted) - set(classes))
+    if unknown:
+        raise UsageError(
+            f"run.collectors: there is no collector {', '.join(unknown)}",
+            remedy=f"there are: {', '.join(sorted(classes))}",
+        )
+    return [classes[name]() for name in (classes if wanted is None else wanted)]
+
+
+def _open(
+    scenario: Scenario,
+    folder: Path,
+    origin: Origin,
+    device: Device,
+    progress: Callable[[Progress], None],
+) -> _Session:
+    """Make the Run's directory and write its manifest, in state `running`."""
+    inventory = local.inventory(device)
+    created = time.gmtime()
+    slug = re.sub(r"[^a-z0-9]+", "-", str(inventory["name"]).lower()).strip("-") or "device"
+    identity = f"{time.strftime('%Y%m%dT%H%M%SZ', created)}-{scenario.name}-{slug}"
+    path = _make_directory(folder, identity)
+    session = _Session(scenario, path, _tape_folder(path), {}, progress)
+    in_command = scenario.mode == "command"
+    open_ended = in_command and "duration" not in scenario.run.model_fields_set
+    session.manifest.update(
+        {
+            "schema": store.SCHEMA,
+            "liveprobe": probe.__version__,
+            "id": path.name,
+            "state": "running",
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", created),
+            "mode": scenario.mode,
+            "scenario": {
+                "name": scenario.name,
+                "title": scenario.title,
+                "custom": origin.custom,
+                "overrides": list(origin.overrides),
+                "resolved": scenario.document(),
+                "hashes": provenance.hashes(scenario, origin.text),
+            },
+            "bounds": {
+                "warmup_ns": scenario.run.warmup,
+                "duration_ns": None if open_ended else scenario.run.duration,
+                "drain_ns": drain_ns(scenario),
+            },
+            "device": inventory,
+            "clocks": {"clock": "CLOCK_MONOTONIC", **_clock_pair("start")},
+            "window": None,
+            "deadline_ns": scenario.run.deadline,
+            "collectors": [],
+            "perturbations": [],
+            "environment": provenance.environment(),
+            "program": {"command": [], "pid": None, "outcome": None, "facts": {}},
+            "tapes": {"folder": str(session.tapes)},
+            "harness": _harness_identity(),
+        }
+    )
+    store.write_json(path / store.MANIFEST, session.manifest)
+    return session
+
+
+def _make_directory(folder: Path, identity: str) -> Path:
+    hint = "give a folder that you may write to, with -o DIR"
+    for attempt in range(1, 100):
+        path = folder / (identity if attempt == 1 else f"{identity}-{attempt}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            if folder.is_dir():
+                continue
+            raise UsageError(f"{folder}: not a folder", remedy=hint) from None
+        except NotADirectoryError:
+            raise UsageError(f"{folder}: not a folder", remedy=hint) from None
+        except OSError as error:
+            raise EnvironmentUnmet(
+                f"{path}: cannot be made: {error.strerror}", remedy=hint
+            ) from error
+        return path
+    raise EnvironmentUnmet(f"{folder / identity}: exists a hundred times", remedy=hint)
+
+
+def _tape_folder(path: Path) -> Path:
+    """Return a folder for tapes: on tmpfs where there is room, so writeback disturbs nobody."""
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(SHARED_MEMORY).free >= TMPFS_ROOM_BYTES:
+            return Path(tempfile.mkdtemp(prefix="liveprobe-", dir=SHARED_MEMORY))
+    inside = path / store.TAPES
+    inside.mkdir()
+    return inside
+
+
+def _launch(session: _Session) -> Child:
+    scenario = session.scenario
+    if scenario.program.command is not None:
+        command = list(scenario.program.command)
+    else:
+        resolved = session.path / "scenario.json"
+        store.write_json(resolved, scenario.document())
+        command = [sys.executable, "-P", "-m", "probe.pipeline", "--scenario", str(resolved)]
+        command += ["--out", str(session.path)]
+    child = Child(command, session.tapes, session.path)
+    session.manifest["program"].update(
+        command=command, pid=child.pid, started_ns=child.started_ns, outcome="running"
+    )
+    store.write_json(session.path / store.MANIFEST, session.manifest)
+    return child
+
+
+def _watch(session: _Session, child: Child, sampling: Sampling, device: Device) -> None:
+    """Sample and wait until the program ends, hangs, is due to stop, or somebody interrupts."""
+    try:
+        sampling.start(dataclasses.replace(device, program_pid=child.pid))
+        outcome = _until_over(session, child)
+    except KeyboardInterrupt:
+        outcome = "interrupted"
+        session.note("interrupted")
+        with contextlib.suppress(KeyboardInterrupt):  # a second one: do not wait for the program
+            child.stop(STOP_PATIENCE_S)
+    session.manifest["program"]["outcome"] = outcome
+
+
+def _until_over(session: _Session, child: Child) -> str:
+    watch, clock = Watch(session.tapes), _Clock(session.scenario, session.manifest["bounds"])
+    seen, moved_ns = 0, child.started_ns
+    while child.running():
+        now = time.monotonic_ns()
+        records = watch.records()
+        if records != seen:
+            seen, moved_ns = records, now
+        session.progress(clock.progress(watch.first_ns, child.started_ns, now))
+        late = clock.overdue(watch.first_ns, child.started_ns, now)
+        if late is not None:
+            return _end(session, child, *late)
+        silence = clock.silence_allowed_ns(seen)
+        if silence is not None and now - moved_ns > silence:
+            why = f"no record for {silence / 1e9:g} s: the program hangs"
+            return _end(session, child, "timed out", why)
+        child.wait(POLL_S)
+    if child.exit_code == 0:
+        return "ended"
+    how = child.signal_name or f"exit status {child.exit_code}"
+    session.note(f"the program ended with {how}")
+    return "crashed"
+
+
+def _end(session: _Session, child: Child, outcome: str, why: str) -> str:
+    session.note(why)
+    child.stop(STOP_PATIENCE_S)
+    return outcome
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """When a run should be where; all times in ns."""
+
+    scenario: Scenario
+    bounds: dict[str, Any]
+
+    def _stages(self) -> list[tuple[Phase, int | None]]:
+        return [
+            (Phase.WARM_UP, self.bounds["warmup_ns"]),
+            (Phase.MEASURING, self.bounds["duration_ns"]),
+            (Phase.DRAINING, self.bounds["drain_ns"]),
+        ]
+
+    def progress(self, first: int | None, started: int, now: int) -> Progress:
+        if first is None:
+            return Progress(Phase.LOADING, now - started, None)
+        since = now - first
+        for phase, length in self._stages():
+            if length is None or since < length:
+                return Progress(phase, max(since, 0), length)
+            since -= length
+        return Progress(Phase.DRAINING, since, None)
+
+    def overdue(self, first: int | None, started: int, now: int) -> tuple[str, str] | None:
+        """Say whether the run is to be stopped now: (outcome, why), or None."""
+        if self.bounds["duration_ns"] is None:
+            return None
+        own = self.scenario.mode != "command"
+        total = sum(length for _, length in self._stages() if length is not None)
+        begin = first if first is not None else started
+        if not own:
+            over = now - begin > total
+            return ("stopped", "stopped after the time that was asked for") if over else None
+        if first is None:
+            if now - started <= self.scenario.run.load:
+                return None
+            return "timed out", f"no frame within {self.scenario.run.load / 1e9:g} s (run.load)"
+        if now - begin <= total + self.scenario.run.hang:
+            return None
+        return "timed out", "the program went on long after its time"
+
+    def silence_allowed_ns(self, records: int) -> int | None:
+        """Return how long no record may come; None while a program may be silent."""
+        if records == 0:
+            return None if self.scenario.mode == "command" else self.scenario.run.load
+        return self.scenario.run.hang
+
+
+def _conclude(session: _Session, child: Child, sampling: Sampling) -> None:
+    """Write what was seen; then turn the tapes into tables."""
+    manifest = session.manifest
+    outcome = manifest["program"]["outcome"]
+    states = {"ended": "complete", "stopped": "complete", "interrupted": "interrupted"}
+    manifest["state"] = states.get(outcome, "program failed")
+    manifest["collectors"] = sampling.documents()
+    manifest["clocks"].update(_clock_pair("end"))
+    manifest["harness"]["cpu_ns"] = time.process_time_ns() - manifest["harness"]["cpu_ns"]
+    manifest["program"].update(
+        exit_code=child.exit_code,
+        signal=child.signal_name,
+        ended_ns=child.ended_ns,
+        stderr_tail=child.error_tail,
+    )
+    try:
+        store.write_json(session.path / store.MANIFEST, manifest)
+        _write_own_tables(session, sampling)
+        tables.finalise(session.path)
+    except EnvironmentUnmet as error:
+        error.remedy = (
+            f"the tapes are kept in {session.tapes}; make room, "
+            f"then `liveprobe audit {session.path}`"
+        )
+        raise
+    shutil.rmtree(session.tapes, ignore_errors=True)
+
+
+def _write_own_tables(session: _Session, sampling: Sampling) -> None:
+    import pandas as pd
+
+    samples = pd.DataFrame(sampling.rows(), columns=["track", "label", "t_ns", "value"])
+    rows = [
+        {"t_ns": e.t_ns, "kind": e.kind, "text": e.text, "attributes": json.dumps(e.attributes)}
+        for e in [*session.events, *sampling.events]
+    ]
+    events = pd.DataFrame(rows, columns=["t_ns", "kind", "text", "attributes"])
+    store.write_table(session.path, "samples", samples)
+    store.write_table(session.path, "events", events)
+
+
+def _discard_if_nothing(session: _Session) -> None:
+    """Remove what a run that never began left behind; keep every tape that has something."""
+    if not any(session.tapes.glob(f"*{SUFFIX}")):
+        shutil.rmtree(session.tapes, ignore_errors=True)
+        if session.manifest["program"]["pid"] is None:
+            shutil.rmtree(session.path, ignore_errors=True)
+
+
+def _harness_identity() -> dict[str, Any]:
+    """Return who measures: enough to tell later whether it still does, and its CPU time so far."""
+    stat = Path("/proc/self/stat").read_text(encoding="utf-8")
+    start_ticks = stat.rpartition(")")[2].split()[19]
+    return {"pid": os.getpid(), "start_ticks": start_ticks, "cpu_ns": time.process_time_ns()}
+
+
+def _clock_pair(when: str) -> dict[str, int]:
+    return {f"{when}_monotonic_ns": time.monotonic_ns(), f"{when}_wall_ns": time.time_ns()}
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Treat SIGTERM and SIGHUP like Ctrl-C while a program runs (main thread only)."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before: dict[signal.Signals, Any] = {}
+    with contextlib.suppress(ValueError):  # not the main thread: signals are somebody else's
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            before[number] = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+__all__ = ["Origin", "Phase", "ProbeError", "Progress", "measure"]

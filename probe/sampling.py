@@ -1,0 +1,145 @@
+"""Runs collectors beside the program: times each call, fences each failure."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from probe.errors import NoData
+from probe.model import Collector, Device, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+STOP_WAIT_S: Final = 3.0
+"""A collector that does not return from a read within this is left behind, and said so."""
+
+
+@dataclass
+class _Record:
+    """What one collector did: its outcome, its cost, its readings."""
+
+    collector: Collector
+    outcome: str = "ok"
+    reason: str | None = None
+    remedy: str | None = None
+    calls: int = 0
+    cpu_ns: int = 0
+    wall_ns: int = 0
+    slowest_ns: int = 0
+    rows: list[tuple[str, str, int, float | None]] = field(default_factory=list)
+
+    def document(self) -> dict[str, Any]:
+        """Return the collector's entry in run.json."""
+        collector = self.collector
+        return {
+            "name": collector.name,
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "remedy": self.remedy,
+            "samples": len(self.rows),
+            "tracks": [dataclasses.asdict(track) for track in collector.tracks],
+            "period_ns": collector.period_ns,
+            "sensitive": collector.sensitive,
+            "calls": self.calls,
+            "cpu_ns": self.cpu_ns,
+            "wall_ns": self.wall_ns,
+            "slowest_ns": self.slowest_ns,
+        }
+
+
+class Sampling:
+    """A set of collectors, each on a thread of its own, from `start` to `stop`.
+
+    Sensitive collectors start last and stop first. A reading is stamped with the middle of its
+    call. Rows are (track, label, t_ns, value).
+    """
+
+    def __init__(self, collectors: Sequence[Collector]) -> None:
+        ordered = sorted(collectors, key=lambda collector: (collector.sensitive, collector.name))
+        self._records = [_Record(collector) for collector in ordered]
+        self._threads: dict[str, threading.Thread] = {}
+        self._over = {record.collector.name: threading.Event() for record in self._records}
+        self.events: list[Event] = []
+
+    def start(self, device: Device) -> None:
+        """Start every collector that finds its source."""
+        for record in self._records:
+            if self._fenced(record, partial(record.collector.start, device)):
+                thread = threading.Thread(
+                    target=self._loop, args=(record,), name=record.collector.name, daemon=True
+                )
+                self._threads[record.collector.name] = thread
+                thread.start()
+
+    def stop(self) -> None:
+        """Stop every collector; a last reading is taken first. Safe twice."""
+        for record in reversed(self._records):
+            name = record.collector.name
+            self._over[name].set()
+            thread = self._threads.pop(name, None)
+            if thread is None:
+                continue
+            thread.join(STOP_WAIT_S)
+            if thread.is_alive():
+                self._failed(record, f"a read did not return within {STOP_WAIT_S:g} s")
+        for record in reversed(self._records):
+            self._fenced(record, record.collector.stop)
+
+    def rows(self) -> list[tuple[str, str, int, float | None]]:
+        """Return all readings so far."""
+        return [row for record in self._records for row in list(record.rows)]
+
+    def documents(self) -> list[dict[str, Any]]:
+        """Return the collectors' entries for run.json."""
+        return [record.document() for record in self._records]
+
+    def _loop(self, record: _Record) -> None:
+        over, period_s = self._over[record.collector.name], record.collector.period_ns / 1e9
+        due = time.monotonic()
+        while True:
+            last = over.is_set()
+            if not self._fenced(record, partial(self._sample, record)):
+                return
+            if last:
+                return
+            due = max(due + period_s, time.monotonic())
+            over.wait(due - time.monotonic())
+
+    @staticmethod
+    def _sample(record: _Record) -> None:
+        before, cpu = time.monotonic_ns(), time.thread_time_ns()
+        readings = list(record.collector.sample(before))
+        after = time.monotonic_ns()
+        record.calls += 1
+        record.cpu_ns += time.thread_time_ns() - cpu
+        record.wall_ns += after - before
+        record.slowest_ns = max(record.slowest_ns, after - before)
+        middle = (before + after) // 2
+        record.rows += [
+            (reading.track, reading.label, middle, reading.value) for reading in readings
+        ]
+
+    def _fenced(self, record: _Record, call: Callable[[], object]) -> bool:
+        """Call into a collector; whatever it raises becomes its outcome, never ours."""
+        try:
+            call()
+        except NoData as absent:
+            record.outcome, record.reason = "no data", absent.message
+            record.remedy = absent.remedy
+            return False
+        except Exception as error:  # noqa: BLE001 - the one fence around a collector
+            self._failed(record, f"{type(error).__name__}: {error}")
+            return False
+        return True
+
+    def _failed(self, record: _Record, why: str) -> None:
+        if record.outcome == "ok":
+            record.outcome, record.reason = "failed", why
+            record.remedy = "report it with `liveprobe doctor --json`; the run is not affected"
+        text = f"{record.collector.name}: {why}"
+        self.events.append(Event(time.monotonic_ns(), "collector", text))

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from probe.child import TAIL_BYTES, Child, Watch
+from probe.errors import EnvironmentUnmet, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import TapeMaker
+
+
+@pytest.fixture
+def started() -> Iterator[list[Child]]:
+    children: list[Child] = []
+    yield children
+    for child in children:
+        child.close()
+
+
+def python(code: str, tmp_path: Path, started: list[Child]) -> Child:
+    child = Child([sys.executable, "-c", code], tmp_path / "tapes", tmp_path)
+    started.append(child)
+    return child
+
+
+def test_output_is_drained_and_its_end_kept(tmp_path: Path, started: list[Child]) -> None:
+    code = "import sys; print('x' * 300_000); sys.stderr.write('y' * 200_000 + 'the end')"
+    child = python(code, tmp_path, started)
+    assert child.wait(30)
+    child.close()
+    assert child.exit_code == 0
+    assert (tmp_path / "program.out").stat().st_size == 300_001
+    assert child.error_tail.endswith("the end")
+    assert len(child.error_tail) <= TAIL_BYTES
+
+
+def test_the_program_finds_its_tape_folder_and_no_input(
+    tmp_path: Path, started: list[Child]
+) -> None:
+    code = "import os, sys; print(os.environ['LIVEPROBE_TAPE']); print(repr(sys.stdin.read()))"
+    child = python(code, tmp_path, started)
+    assert child.wait(30)
+    child.close()
+    assert (tmp_path / "program.out").read_text().splitlines() == [str(tmp_path / "tapes"), "''"]
+
+
+def test_a_program_that_ignores_sigterm_is_killed(tmp_path: Path, started: list[Child]) -> None:
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "print('ready', flush=True); time.sleep(300)"
+    )
+    child = python(code, tmp_path, started)
+    wait_for((tmp_path / "program.out").exists)
+    child.stop(0.2)
+    assert not child.running()
+    assert child.signal_name == "SIGKILL"
+    assert child.exit_code is None
+
+
+def test_a_stopped_program_can_still_be_ended(tmp_path: Path, started: list[Child]) -> None:
+    child = python("import time; time.sleep(300)", tmp_path, started)
+    os.kill(child.pid, signal.SIGSTOP)
+    child.stop(0.2)
+    assert child.signal_name in {"SIGTERM", "SIGKILL"}
+
+
+def test_children_of_the_program_go_with_it(tmp_path: Path, started: list[Child]) -> None:
+    code = (
+        "import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', "
+        "'import time; time.sleep(300)']); print(p.pid, flush=True)"
+    )
+    child = python(code, tmp_path, started)
+    assert child.wait(30)
+    wait_for((tmp_path / "program.out").exists)
+    orphan = int((tmp_path / "program.out").read_text())
+    child.close()
+    wait_for(lambda: not alive(orphan))
+
+
+@pytest.mark.parametrize(
+    ("command", "error", "words"),
+    [
+        (["no-such-program-anywhere"], UsageError, "no such program"),
+        (["/"], UsageError, "not executable"),
+        (["{file}"], UsageError, "not executable"),
+        (["{script}"], EnvironmentUnmet, "does not start"),
+        (["ba\0d"], UsageError, "null byte"),
+    ],
+)
+def test_what_cannot_be_started_says_so(
+    command: list[str], error: type[Exception], words: str, tmp_path: Path
+) -> None:
+    plain, broken = tmp_path / "plain", tmp_path / "broken"
+    plain.write_text("text")
+    broken.write_bytes(b"\x7fELF and nothing else")
+    broken.chmod(0o755)
+    filled = [word.format(file=plain, script=broken) for word in command]
+    with pytest.raises(error, match=words):
+        Child(filled, tmp_path, tmp_path)
+
+
+def test_the_watch_follows_tapes_and_finds_the_first_frame(
+    tmp_path: Path, tape_maker: type[TapeMaker]
+) -> None:
+    watch = Watch(tmp_path)
+    assert (watch.records(), watch.first_ns) == (0, None)
+    writer = tape_maker(tmp_path / "1-1-1.tape")
+    writer.mark("fact:x", 3, text="{}")
+    writer.save()
+    first = watch.records()
+    assert (first, watch.first_ns) == (len(writer.records), None)
+    for k in range(1000):
+        writer.frame(k, 500 + k, 900 + k)
+    writer.records.append(writer.records[-1][:56] + bytes(8))
+    writer.save()
+    (tmp_path / "rubbish.tape").write_bytes(b"x")
+    assert watch.records() == first + 1000
+    assert watch.first_ns == 500
+
+
+def test_the_watch_takes_a_request_for_the_first_frame(
+    tmp_path: Path, tape_maker: type[TapeMaker]
+) -> None:
+    writer = tape_maker(tmp_path / "1-1-1.tape")
+    writer.mark("something", 7)
+    writer.mark("request", 42, 0)
+    writer.save()
+    watch = Watch(tmp_path)
+    watch.records()
+    assert watch.first_ns == 42
+
+
+def wait_for(true: object, seconds: float = 30) -> None:
+    assert callable(true)
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from probe import engine, store, tables
+from probe.errors import EnvironmentUnmet, RunError, UsageError
+from probe.scenario import Scenario
+
+PACED = """
+import time, probe
+period = 10_000_000
+begin = time.perf_counter_ns()
+for k in range({count}):
+    due = begin + k * period
+    time.sleep(max(0, due - time.perf_counter_ns()) / 1e9)
+    probe.frame(k, scheduled_ns=due)
+    with probe.stage("infer", frame=k):
+        pass
+    probe.mark("delivered", frame=k)
+"""
+
+
+def scenario(code: str, **run: Any) -> Scenario:
+    settings = {"warmup": "0s", "collectors": [], **run}
+    command = [sys.executable, "-c", code]
+    return Scenario.model_validate(
+        {"name": "t", "mode": "command", "run": settings, "program": {"command": command}}
+    )
+
+
+def measured(path: Path) -> store.Run:
+    run = store.Run.open(path)
+    assert not list(path.glob("*.partial"))
+    return run
+
+
+def test_a_program_that_speaks_becomes_a_run(tmp_path: Path) -> None:
+    phases: list[engine.Phase] = []
+    path = engine.measure(
+        scenario(PACED.format(count=30), collectors=["cpu"]),
+        tmp_path,
+        progress=lambda progress: phases.append(progress.phase),
+    )
+    run = measured(path)
+    assert run.manifest["state"] == "complete"
+    assert run.manifest["program"]["outcome"] == "ended"
+    assert len(run.table("frames")) == len(run.table("outputs")) == len(run.table("spans")) == 30
+    assert set(run.table("spans")["stage"]) == {"infer"}
+    assert [entry["name"] for entry in run.manifest["collectors"]] == ["cpu"]
+    assert run.table("samples")["track"].str.startswith("cpu.").all()
+    assert phases[-1] is engine.Phase.FINALISING
+    folder = Path(run.manifest["tapes"]["folder"])
+    assert not folder.exists(), "tapes are removed once their tables are written"
+
+
+def test_a_silent_program_is_watched_all_the_same(tmp_path: Path) -> None:
+    run = measured(engine.measure(scenario("print('hello')"), tmp_path))
+    assert run.manifest["state"] == "complete"
+    assert run.manifest["window"] is None
+    assert (run.path / "program.out").read_text() == "hello\n"  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("ending", "exit_code", "signal_name"),
+    [
+        ("raise SystemExit(3)", 3, None),
+        ("import os; os.kill(os.getpid(), 9)", None, "SIGKILL"),
+        ("raise ValueError('no')", 1, None),
+    ],
+)
+def test_a_program_that_dies_leaves_what_it_measured(
+    ending: str, exit_code: int | None, signal_name: str | None, tmp_path: Path
+) -> None:
+    run = measured(engine.measure(scenario(PACED.format(count=20) + ending), tmp_path))
+    program = run.manifest["program"]
+    assert run.manifest["state"] == "program failed"
+    assert (program["outcome"], program["exit_code"], program["signal"]) == (
+        "crashed", exit_code, signal_name,
+    )  # fmt: skip
+    assert len(run.table("frames")) == 20
+    assert "program" in set(run.table("events")["kind"])
+
+
+def test_a_program_that_hangs_is_ended(tmp_path: Path) -> None:
+    code = PACED.format(count=5) + "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"
+    run = measured(engine.measure(scenario(code, hang="1s"), tmp_path))
+    assert run.manifest["program"]["outcome"] == "timed out"
+    assert run.manifest["state"] == "program failed"
+    assert run.manifest["program"]["signal"] in {"SIGTERM", "SIGKILL"}
+    assert len(run.table("frames")) == 5
+
+
+def test_a_program_without_an_end_is_stopped_after_its_time(tmp_path: Path) -> None:
+    run = measured(engine.measure(scenario(PACED.format(count=10**6), duration="0.5s"), tmp_path))
+    assert run.manifest["program"]["outcome"] == "stopped"
+    assert run.manifest["state"] == "complete"
+    window = run.manifest["window"]
+    assert window["end_ns"] - window["start_ns"] == 500_000_000
+    assert run.table("frames")["measured"].sum() == 50
+
+
+def test_rubbish_on_the_tape_folder_does_no_harm(tmp_path: Path) -> None:
+    code = (
+        "import os; d = os.environ['LIVEPROBE_TAPE']\n"
+        "open(d + '/1-1-1.tape', 'wb').write(os.urandom(5000))\n"
+        "open(d + '/1-2-1.tape', 'wb')\n"
+        "os.mkdir(d + '/1-3-1.tape')\n"
+    )
+    run = measured(engine.measure(scenario(code + PACED.format(count=5)), tmp_path))
+    assert len(run.manifest["tapes"]["rejected"]) == 3
+    assert len(run.table("frames")) == 5
+
+
+def test_an_interrupt_keeps_what_was_measured(tmp_path: Path) -> None:
+    begun = threading.Event()
+
+    def interrupt_once(progress: engine.Progress) -> None:
+        if progress.phase is not engine.Phase.LOADING and not begun.is_set():
+            begun.set()
+            os.kill(os.getpid(), signal.SIGINT)
+
+    run = measured(
+        engine.measure(scenario(PACED.format(count=10**6)), tmp_path, progress=interrupt_once)
+    )
+    assert run.manifest["state"] == "interrupted"
+    assert run.manifest["program"]["outcome"] == "interrupted"
+    assert len(run.table("frames")) > 0
+
+
+def test_a_killed_harness_leaves_a_run_that_recovers_and_no_program(tmp_path: Path) -> None:
+    document = scenario(PACED.format(count=10**6), duration="60s").document()
+    text = (
+        "from pathlib import Path; from probe import engine; from probe.scenario import Scenario\n"
+        f"scenario = Scenario.of_document({document!r})\n"
+        f"folder = Path({str(tmp_path)!r})\n"
+        "engine.measure(scenario, folder, progress=lambda p: print(p.phase, flush=True))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", text], stdout=subprocess.PIPE, text=True
+    ) as harness:
+        assert harness.stdout is not None
+        while "warm-up" not in (line := harness.stdout.readline()) and "measuring" not in line:
+            assert line, "the harness ended by itself"
+        (path,) = tmp_path.iterdir()
+        with pytest.raises(RunError, match="being measured"):
+            tables.finalise(path)
+        pid = store.read_manifest(path)["program"]["pid"]
+        harness.kill()
+    until = time.monotonic() + 30
+    while pid is not None and Path(f"/proc/{pid}/stat").exists():
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if state == "Z":
+            break
+        assert time.monotonic() < until, "the program outlived the harness"
+        time.sleep(0.01)
+    run = tables.finalise(path)
+    assert run.manifest["state"] == "interrupted"
+    assert len(run.table("frames")) > 0
+
+
+def test_impossible_requests_leave_nothing_behind(tmp_path: Path) -> None:
+    missing = scenario("").model_copy(
+        update={"program": scenario("").program.model_copy(update={"command": ["no-such-thing"]})}
+    )
+    with pytest.raises(UsageError, match="no such program"):
+        engine.measure(missing, tmp_path)
+    with pytest.raises(UsageError, match="no collector nonsense"):
+        engine.measure(scenario("", collectors=["nonsense"]), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_folder_that_cannot_be_used_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(UsageError, match="not a folder"):
+        engine.measure(scenario(""), file)
+    with pytest.raises((UsageError, EnvironmentUnmet), match="proc"):
+        engine.measure(scenario(""), Path("/proc/liveprobe"))
