@@ -1,0 +1,183 @@
+"""What a Run's tables say, as events on tracks: stages, frames, pictures, samples, events."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from probe.export.perfetto import tracks as tree
+from probe.export.perfetto.events import Column, Line, counts
+from probe.export.perfetto.words import Words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from probe.export.perfetto.packets import Bytes
+    from probe.store import Run
+
+KNOWN_TIMES: Final = ("fate", "delivered", "last span", "captured", "scheduled")
+"""When a frame met its fate, as far as it is known: the first of these that is. A frame in flight
+has no time of its fate; it stands where it was seen last."""
+
+
+class Story:
+    """Collects the packets of a Run; `words` and `tracks` describe them afterwards."""
+
+    def __init__(self, run: Run) -> None:
+        manifest = run.manifest
+        program = manifest.get("program") or {}
+        scenario, device = manifest.get("scenario") or {}, manifest.get("device") or {}
+        labels = [f"liveprobe {manifest.get('liveprobe')}", str(device.get("name"))]
+        self.run = run
+        self.words = Words()
+        self.tracks = tree.Tracks(str(scenario.get("name")), program.get("pid"), labels)
+        self.bodies: list[Bytes] = []
+        self._identity = "request" if manifest.get("mode") == "generate" else "frame"
+        self._pipeline = self.tracks.group("pipeline")
+
+    def tell(self) -> None:
+        """Add everything; tracks stand in the order in which a frame meets them."""
+        frames = self.run.table("frames")
+        self._instants("scheduled", frames, "scheduled_ns", ("frame",))
+        self._stages(self.run.table("spans"))
+        outputs = self.run.table("outputs")
+        for column in ("delivered_ns", "presented_ns"):
+            columns = ("frame", "request", "output", "repeat")
+            self._instants(column.removesuffix("_ns"), outputs, column, columns)
+        self._fates(frames)
+        self._events(self.run.table("events"))
+        self._samples(self.run.table("samples"))
+
+    def _stages(self, spans: pd.DataFrame) -> None:
+        """Add a track for each stage and thread; more where executions of one overlap."""
+        forward = (spans["end_ns"] >= spans["start_ns"]).fillna(value=False).astype(bool)
+        known = spans[_are_times(spans["start_ns"]) & forward]
+        known = known.sort_values("start_ns", kind="stable")
+        for label in known["thread"].dropna().unique():
+            self.tracks.thread(str(label))
+        threads = known.groupby("stage")["thread"].nunique(dropna=False)
+        parts = known.groupby(["stage", "thread"], sort=False, dropna=False)
+        for (stage, thread), part in parts:
+            alone = threads.get(stage, 2) == 1
+            name = str(stage) if alone else f"{stage} ({thread})"
+            for some in _lanes(part):
+                self._stage(name, str(stage), some)
+
+    def _stage(self, track: str, stage: str, spans: pd.DataFrame) -> None:
+        line = Line(self.tracks.line(track, self._pipeline), "stage", self.words)
+        said = {self._identity: Column.of(spans["frame"])}
+        for name in ("queue_ns", "bytes_in", "bytes_out"):
+            said[name] = Column.of(spans[name])
+        raised = spans["raised"].fillna(value=False)
+        said["raised"] = Column.of(raised.astype("Int64").where(raised))
+        starts, ends = _numbers(spans["start_ns"]), _numbers(spans["end_ns"])
+        self.bodies.append(line.slices(stage, starts, ends, said))
+
+    def _fates(self, frames: pd.DataFrame) -> None:
+        """Add an instant for each frame that has a fate, at the last time that is known of it."""
+        when, source = _last_known(frames, self.run.table("spans"))
+        known = when.notna() & frames["fate"].notna()
+        frames, source, when = frames[known], source[known], when[known]
+        if frames.empty:
+            return
+        line = Line(self.tracks.line("fates", self._pipeline), "fate", self.words)
+        said = {"frame": Column.of(frames["frame"])}
+        for name, texts in (
+            ("stage", frames["fate_stage"]),
+            ("reason", frames["fate_reason"]),
+            ("time is", source),
+        ):
+            said[name] = Column.words(self.words.many("texts", texts))
+        names = self.words.many("names", frames["fate"])
+        self.bodies.append(line.instants(names, _numbers(when), said))
+
+    def _instants(self, name: str, table: pd.DataFrame, column: str, said: tuple[str, ...]) -> None:
+        """Add an instant of one name for each row that has a time in `column`."""
+        known = table[_are_times(table[column])]
+        if known.empty:
+            return
+        line = Line(self.tracks.line(name, self._pipeline), "frame", self.words)
+        names = np.full(len(known), self.words.one("names", name), dtype=np.int64)
+        columns = {each: Column.of(known[each]) for each in said}
+        self.bodies.append(line.instants(names, _numbers(known[column]), columns))
+
+    def _events(self, events: pd.DataFrame) -> None:
+        """Add a track for each kind of event; its text, else its kind, is the name."""
+        known = events[_are_times(events["t_ns"])]
+        for kind, part in known.groupby("kind", sort=False, dropna=False):
+            line = Line(self.tracks.line(f"event: {kind}"), "event", self.words)
+            names = part["text"].replace("", None).fillna(str(kind)).astype("string")
+            said = {"attributes": Column.words(self.words.many("texts", part["attributes"]))}
+            numbers = self.words.many("names", names)
+            self.bodies.append(line.instants(numbers, _numbers(part["t_ns"]), said))
+
+    def _samples(self, samples: pd.DataFrame) -> None:
+        """Add a counter for each line of each track; a missing value is left out."""
+        known = samples[_are_times(samples["t_ns"]) & np.isfinite(_floats(samples["value"]))]
+        known = known.sort_values("t_ns", kind="stable")
+        declared, groups = tree.units(self.run.manifest), dict[str, int]()
+        for (track, label), part in known.groupby(["track", "label"], sort=True, dropna=False):
+            owner = str(track).partition(".")[0]
+            if owner not in groups:
+                groups[owner] = self.tracks.group(f"collector: {owner}")
+            name = str(track) if _is_blank(label) else f"{track} {label}"
+            unit = "count" if owner == "program" else declared.get(str(track))
+            uuid = self.tracks.counter(name, unit, groups[owner])
+            self.bodies.append(counts(uuid, _numbers(part["t_ns"]), _floats(part["value"])))
+
+
+def _lanes(spans: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Split executions that overlap (they do in asynchronous code) into as few lines as hold them.
+
+    A slice on a Perfetto track can only stand inside or outside another.
+    """
+    starts, ends = _numbers(spans["start_ns"]), _numbers(spans["end_ns"])
+    if len(spans) == 0 or (np.maximum.accumulate(ends)[:-1] <= starts[1:]).all():
+        yield spans
+        return
+    free: list[tuple[int, int]] = []
+    lane = np.empty(len(spans), dtype=np.int64)
+    for row, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+        lane[row] = heapq.heappop(free)[1] if free and free[0][0] <= start else len(free)
+        heapq.heappush(free, (end, int(lane[row])))
+    for k in range(len(free)):
+        yield spans[lane == k]
+
+
+def _last_known(frames: pd.DataFrame, spans: pd.DataFrame) -> tuple[pd.Series[Any], pd.Series[Any]]:
+    """Return the last known time of each frame (Int64, ns) and which time that is."""
+    import pandas as pd
+
+    ends = spans.dropna(subset=["frame", "end_ns"]).groupby("frame")["end_ns"].max()
+    times = {name: frames.get(f"{name}_ns") for name in KNOWN_TIMES}
+    times["last span"] = frames["frame"].map(ends).astype("Int64")
+    when = pd.Series(pd.NA, index=frames.index, dtype="Int64")
+    source = pd.Series(pd.NA, index=frames.index, dtype="string")
+    for name in KNOWN_TIMES:
+        found = times[name]
+        if found is not None:
+            fresh = when.isna() & _are_times(found)
+            when, source = when.mask(fresh, found), source.mask(fresh, name)
+    return when, source
+
+
+def _are_times(series: pd.Series[Any]) -> pd.Series[bool]:
+    """Say which rows have a time that a clock gives; damaged tapes may hold others."""
+    return (series >= 0).fillna(value=False).astype(bool)
+
+
+def _numbers(series: pd.Series[Any]) -> NDArray[np.int64]:
+    return series.to_numpy(dtype=np.int64)
+
+
+def _floats(series: pd.Series[Any]) -> NDArray[np.float64]:
+    return series.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _is_blank(label: Any) -> bool:  # noqa: ANN401 - a text or pandas' NA
+    return not isinstance(label, str) or not label
