@@ -92,7 +92,7 @@ def make_runs() -> ModuleType:
 def made_run(
     make_runs: ModuleType, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Path]:
-    """Return a function from kind and conditions to a Run's directory, made once: do not change it."""
+    """Return a function from kind and conditions to a Run, made once: do not change it."""
     made: dict[tuple[Any, ...], Path] = {}
 
     def make(kind: str, **conditions: Any) -> Path:

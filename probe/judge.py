@@ -1,0 +1,232 @@
+"""What does a Run say? The audits are asked, the rules applied, the verdict assembled.
+
+Everything here is pure: the same Run gives the same verdict, today and on any machine.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import pkgutil
+from typing import TYPE_CHECKING, Any, Final
+
+from probe import errors, rules, summary
+from probe.evidence import Evidence
+from probe.generation import ms_per_frame
+from probe.model import VERDICT_SCHEMA, Audit, Finding, FindingOutcome, ValidityStatus
+from probe.regimes import foremost, held_ns, merged, shares
+from probe.validity import validity_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from probe.store import Run
+
+AUDITS: Final = "probe.audits"
+ENTRY_POINTS: Final = "liveprobe.audits"
+EXPECTATION: Final = "wrong_output"
+"""The audit of what a scenario expects: its failure is the program's."""
+
+
+def audits() -> list[Audit]:
+    """Return every audit, by id: those of `probe.audits`, then those of other distributions.
+
+    Raises `ProbeError` where two have the same id or something found is no audit.
+    """
+    package = importlib.import_module(AUDITS)
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    found: list[tuple[str, Any]] = [
+        (f"{AUDITS}.{name}", getattr(importlib.import_module(f"{AUDITS}.{name}"), "AUDIT", None))
+        for name in names
+    ]
+    found += [
+        (f"entry point {point.name} ({point.value})", point.load())
+        for point in importlib.metadata.entry_points(group=ENTRY_POINTS)
+    ]
+    return by_id(found)
+
+
+def by_id(found: Iterable[tuple[str, Any]]) -> list[Audit]:
+    """Return the audits of (where it was found, what was found), in order of id."""
+    known: dict[str, tuple[str, Audit]] = {}
+    for where, audit in found:
+        if not isinstance(audit, Audit):
+            raise errors.ProbeError(
+                f"{where}: holds no audit", remedy="let its AUDIT be a probe.model.Audit"
+            )
+        if audit.id in known:
+            raise errors.ProbeError(
+                f"two audits have the id {audit.id!r}: {known[audit.id][0]} and {where}",
+                remedy="rename one of them, or remove the distribution that brings it",
+            )
+        known[audit.id] = (where, audit)
+    return [audit for _, (_, audit) in sorted(known.items())]
+
+
+def judge(run: Run) -> dict[str, Any]:
+    """Return the verdict on a Run, as verdict.json holds it (`probe.verdict` has its schema)."""
+    evidence = Evidence(run)
+    found = findings(run)
+    return {
+        "schema": VERDICT_SCHEMA,
+        "run": run.manifest.get("id"),
+        **_judgement(evidence, found),
+        **_numbers(evidence),
+        "copies": None,
+        "overhead": None,
+        "findings": [_document(finding) for finding in found],
+        "chains": [],
+        "limits": [],
+        "claims": None,
+        "black_box": None,
+        "generation": _generation(evidence),
+        "window": dict(run.manifest["window"]) if run.manifest.get("window") else None,
+    }
+
+
+def findings(run: Run) -> list[Finding]:
+    """Ask every audit; one whose tables the Run lacks is not measured."""
+    found: list[Finding] = []
+    for audit in audits():
+        missing = [name for name in audit.requires if not run.has(name)]
+        if missing:
+            found.append(_not_measured(audit, missing))
+        else:
+            found += audit.judge(run.only(audit.requires))
+    return found
+
+
+def _not_measured(audit: Audit, missing: list[str]) -> Finding:
+    tables = ", ".join(missing)
+    return Finding(
+        audit=audit.id,
+        title=f"{audit.title}: the Run has no table {tables}",
+        outcome=FindingOutcome.NOT_MEASURED,
+        evidence={"missing": missing},
+        remedy="measure again with a program that says what these tables hold",
+    )
+
+
+def _document(finding: Finding) -> dict[str, Any]:
+    return {
+        "audit": finding.audit,
+        "title": finding.title,
+        "outcome": finding.outcome.value,
+        "cost_ms_per_frame": finding.cost_ms_per_frame,
+        "cost_bytes_per_frame": finding.cost_bytes_per_frame,
+        "stage": finding.stage,
+        "from_ns": finding.from_ns,
+        "to_ns": finding.to_ns,
+        "evidence": dict(finding.evidence),
+        "remedy": finding.remedy,
+        "grade": finding.grade.value,
+    }
+
+
+def _judgement(evidence: Evidence, found: list[Finding]) -> dict[str, Any]:
+    validity = validity_of(evidence)
+    unchecked = [
+        finding.title
+        for finding in found
+        if finding.audit == EXPECTATION and finding.outcome is FindingOutcome.NOT_MEASURED
+    ]
+    ruled = rules.rulings(evidence)
+    answer = rules.real_time(evidence, ruled)
+    share = shares(evidence.windows)
+    regime = foremost(share)
+    return {
+        "validity": {"status": validity.status.value, "reasons": [*validity.reasons, *unchecked]},
+        "tier": evidence.tier.value,
+        "regime": regime.value if regime else None,
+        "regime_share": {each.value: part for each, part in share.items()} or None,
+        "real_time": {
+            "outcome": answer.outcome.value, "rule": answer.rule, "reason": answer.reason,
+        },
+        "regimes": [
+            {"from_ns": each.from_ns, "to_ns": each.to_ns, "regime": each.regime.value}
+            for each in merged(evidence.windows)
+        ],
+        "real_time_held_s": held_ns(evidence.windows) / 1e9
+        if evidence.windows and not evidence.generates
+        else None,
+        "rules": [
+            {
+                "rule": rule.number,
+                "title": rule.title,
+                "outcome": ruled[rule.number].outcome.value,
+                "reason": ruled[rule.number].reason,
+                "applies": ruled[rule.number].applies,
+                "decides": rule.decides,
+            }
+            for rule in rules.RULES
+        ],
+    }  # fmt: skip
+
+
+def _numbers(evidence: Evidence) -> dict[str, Any]:
+    latency, fates = summary.latency(evidence), summary.fates(evidence)
+    return {
+        "released": None if fates is None else len(evidence.frames),
+        "fates": fates,
+        "latency_ms": latency,
+        "rendered_latency_ms": summary.rendered_latency(evidence),
+        "deadline_ms": evidence.deadline_ns / summary.MS_NS,
+        "slack_p99_ms": summary.slack_p99(evidence, latency),
+        "rate_fps": summary.rate(evidence),
+        "block_size": evidence.block_size,
+        "speed": summary.speed(evidence),
+        "time_to_first_frame_ms": summary.time_to_first_frame(evidence),
+        "drift_ms_per_min": summary.drift(evidence),
+        "in_flight_mean": summary.in_flight_mean(evidence),
+        "stages": summary.stages(evidence),
+    }
+
+
+def _generation(evidence: Evidence) -> dict[str, Any] | None:
+    if not evidence.requests:
+        return None
+    requests = [
+        {
+            "request": each.number,
+            "from_ns": each.asked_ns,
+            "to_ns": each.to_ns,
+            "outputs": each.outputs,
+            "media_s": None if each.media_ns is None else each.media_ns / 1e9,
+            "speed": each.speed,
+            "first_output_ms": None
+            if each.first_ns is None
+            else (each.first_ns - each.asked_ns) / summary.MS_NS,
+        }
+        for each in evidence.requests
+    ]
+    blocks = [
+        {"request": each.number, "from_ns": begin, "to_ns": end, "frames": size}
+        for each in evidence.requests
+        for begin, end, size in each.blocks
+    ]
+    cost = ms_per_frame(evidence.requests)
+    return {"requests": requests, "blocks": blocks, "ms_per_frame_p50": cost}
+
+
+def exit_code(manifest: Mapping[str, Any], verdict: Mapping[str, Any]) -> int:
+    """Return the exit code of a measured and judged run, by `errors.PRECEDENCE`.
+
+    The outcome of "real-time" is no reason: a limit, a claim, a broken expectation or an invalid
+    measurement is.
+    """
+    state = manifest.get("state")
+    failed = (
+        any(each["outcome"] == "failed" for each in verdict["limits"])
+        or any(each["outcome"] == "refuted" for each in verdict["claims"] or ())
+        or any(
+            each["audit"] == EXPECTATION and each["outcome"] == FindingOutcome.FAILED
+            for each in verdict["findings"]
+        )
+    )
+    applies = {
+        errors.EXIT_INTERRUPTED: state == "interrupted",
+        errors.EXIT_PROGRAM: state == "program failed",
+        errors.EXIT_INCONCLUSIVE: verdict["validity"]["status"] == ValidityStatus.INVALID,
+        errors.EXIT_FAILED: failed,
+    }
+    return next((code for code in errors.PRECEDENCE if applies.get(code)), errors.EXIT_OK)

@@ -1,0 +1,105 @@
+"""Can the measurement itself be trusted, and if only in part, why?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from probe.measured import WARMUP_NS
+from probe.model import Mode, Tier, ValidityStatus
+from probe.rules import LATENESS_NS, contradictions, nearest_p99, why_not_testable
+
+if TYPE_CHECKING:
+    from probe.evidence import Evidence
+
+
+UNWEIGHED: Final = (
+    "the harness's own weight is not measured: no stored calibration of this device with these "
+    "collectors"
+)
+
+
+@dataclass(frozen=True)
+class Validity:
+    """Whether a measurement can be trusted, with every reason that limits it."""
+
+    status: ValidityStatus
+    reasons: tuple[str, ...]
+
+
+def validity_of(evidence: Evidence) -> Validity:
+    """Weigh what went wrong or was left out: invalid reasons first, then those that limit."""
+    invalid = [*contradictions(evidence), *_nothing_measured(evidence)]
+    limits = [
+        *_ending(evidence),
+        *_tapes(evidence),
+        *_release(evidence),
+        *_preparation(evidence),
+        UNWEIGHED,
+    ]
+    status = ValidityStatus.INVALID if invalid else ValidityStatus.LIMITED
+    return Validity(status, (*invalid, *limits))
+
+
+def _nothing_measured(evidence: Evidence) -> list[str]:
+    if evidence.mode is Mode.LIVE and not evidence.live:
+        return ["no frame was scheduled inside the measured window"]
+    if evidence.mode is Mode.GENERATE and not any(each.outputs for each in evidence.requests):
+        return ["no output was delivered inside the measured window"]
+    return []
+
+
+def _ending(evidence: Evidence) -> list[str]:
+    program = evidence.manifest.get("program") or {}
+    outcome = program.get("outcome")
+    if evidence.manifest.get("state") == "interrupted":
+        return ["interrupted: judged up to there"]
+    if outcome in ("crashed", "timed out"):
+        how = program.get("signal") or (
+            f"exit status {program['exit_code']}" if program.get("exit_code") is not None else None
+        )
+        return [f"the program {outcome}{f' ({how})' if how else ''}: judged up to there"]
+    if evidence.mode is Mode.COMMAND and (missing := why_not_testable(evidence)):
+        return [] if evidence.generates else [missing]
+    return _cut_short(evidence)
+
+
+def _cut_short(evidence: Evidence) -> list[str]:
+    window = evidence.window
+    asked = (evidence.manifest.get("bounds") or {}).get("duration_ns")
+    period = evidence.all_frames.period_ns or 0.0
+    if window is None or asked is None or window.length_ns >= asked - 2 * period:
+        return []
+    return [f"measured for {window.length_ns / 1e9:.1f} s of {asked / 1e9:g} s: the program ended"]
+
+
+def _tapes(evidence: Evidence) -> list[str]:
+    tapes = evidence.manifest.get("tapes") or {}
+    said = {
+        "lost": "records were lost: no room on the tape",
+        "torn": "records were torn when the program died",
+        "stopped": "tapes stopped because the disk was full",
+    }
+    reasons = [f"{tapes[key]} {what}" for key, what in said.items() if tapes.get(key)]
+    rejected = tapes.get("rejected") or []
+    return reasons + ([f"{len(rejected)} tapes could not be read"] if rejected else [])
+
+
+def _release(evidence: Evidence) -> list[str]:
+    lateness = evidence.lateness_ns
+    if not len(lateness) or nearest_p99(lateness) <= LATENESS_NS:
+        return []
+    p99 = f"p99 {nearest_p99(lateness) / 1e6:.1f} ms over {len(lateness)} frames"
+    return [f"frames were released late: {p99}, {LATENESS_NS / 1e6:g} ms is allowed"]
+
+
+def _preparation(evidence: Evidence) -> list[str]:
+    reasons = []
+    window = evidence.window
+    if evidence.tier is Tier.QUICK:
+        reasons.append("quick tier: indicative")
+    if window is not None and window.warmup_ns < WARMUP_NS:
+        reasons.append(
+            f"{window.warmup_ns / 1e9:g} s of warm-up, {WARMUP_NS / 1e9:g} s are the rule"
+        )
+    return reasons
