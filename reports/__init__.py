@@ -1,0 +1,1 @@
+"""Renderings of Runs and verdicts: one module per kind of report. A report never judges."""

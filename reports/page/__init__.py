@@ -1,0 +1,1 @@
+"""What every report shares: numbers as words, the data that a page carries, the page itself."""

@@ -1,0 +1,134 @@
+"""Judged Runs from the maker of tests/runs, pages of them, and a real browser."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from probe import judge
+from probe.store import TABLES, Run
+from reports.run_report import render
+
+HERE = Path(__file__).resolve().parent
+Judged = tuple[Run, dict[str, Any]]
+
+
+def load(name: str, file: Path) -> ModuleType:
+    """Import a file that stands in no package."""
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def changed(
+    run: Run, manifest: Mapping[str, Any] | None = None, tables: Mapping[str, Any] | None = None
+) -> Judged:
+    """Return a copy of a Run in memory with other tables or parts of its manifest, judged anew."""
+    document = {**run.manifest, **(manifest or {})}
+    held = {name: run.table(name) for name in TABLES if run.has(name)}
+    copy = Run.of(document, {**held, **(tables or {})})
+    return copy, judge.judge(copy)
+
+
+@pytest.fixture(scope="session")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Judged]:
+    """Return a maker of judged Runs of a kind; each is made once."""
+    maker = load("make_runs_for_reports", HERE.parent / "runs" / "make_runs.py")
+    folder = tmp_path_factory.mktemp("runs")
+    made: dict[str, Judged] = {}
+
+    def get(kind: str, **conditions: Any) -> Judged:
+        key = "-".join([kind, *(f"{name}{value}" for name, value in conditions.items())])
+        if key not in made:
+            run = Run.open(maker.make_run(kind, folder / key, **conditions))
+            made[key] = run, judge.judge(run)
+        return made[key]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def page(
+    judged: Callable[..., Judged], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """Return a maker of report files: of one kind, or of a live and a generating one."""
+    folder = tmp_path_factory.mktemp("pages")
+
+    def get(
+        live: str | Judged | None, generation: str | Judged | None = None, name: str = ""
+    ) -> Path:
+        label = name or f"{live}-{generation}"
+        path = folder / f"{label}.html"
+        if not path.exists():
+            pairs = [judged(kind) if isinstance(kind, str) else kind for kind in (live, generation)]
+            path.write_text(render(pairs[0], pairs[1]), encoding="utf-8")
+        return path
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Start one headless Chromium for all tests; skip where there is none."""
+    module = load("browser_for_reports", HERE / "browser.py")
+    program = module.executable()
+    if program is None:
+        pytest.skip("chromium is absent: the page was not opened in a real browser")
+    with module.Browser(program) as one:
+        yield one
+
+
+@pytest.fixture
+def altered() -> Callable[..., Judged]:
+    """Return `changed`."""
+    return changed
+
+
+HOSTILE = {
+    "scenario": "x</script><img src=1 onerror=alert(1)>",
+    "device": "\"><b onclick='x()'>{{ 7 * 7 }}{% raw %}",
+    "stage": "in\u2028fer\u2029\"'<svg onload=alert(2)>${1}",
+    "reason": "<script>document.title='pwned'</script>",
+    "collector": "c'\"<i>&amp;",
+}
+"""Names that try to become markup, script, template, attribute or formula."""
+
+
+@pytest.fixture(scope="session")
+def hostile(judged: Callable[..., Judged]) -> tuple[dict[str, str], Judged]:
+    """Return hostile names and a judged Run in which a stranger chose every name that he can."""
+    run, _ = judged("dropping")
+    frames, spans = run.table("frames").copy(), run.table("spans").copy()
+    samples = run.table("samples").copy()
+    lost = frames["fate_reason"].notna()
+    frames.loc[lost, "fate_reason"] = HOSTILE["reason"]
+    frames["fate_stage"] = frames["fate_stage"].replace("infer", HOSTILE["stage"])
+    spans["stage"] = spans["stage"].replace("infer", HOSTILE["stage"])
+    spans["thread"] = HOSTILE["stage"] + ":7"
+    samples["label"] = samples["label"] + HOSTILE["collector"]
+    manifest = dict(run.manifest)
+    manifest["scenario"] = {**manifest["scenario"], "name": HOSTILE["scenario"]}
+    manifest["device"] = {**manifest["device"], "name": HOSTILE["device"], HOSTILE["reason"]: "<u>"}
+    gone = {"name": HOSTILE["collector"], "outcome": "no data", "reason": HOSTILE["reason"],
+            "remedy": HOSTILE["device"], "samples": 0, "tracks": [], "period_ns": 1, "cpu_ns": 0,
+            "slowest_ns": 0}  # fmt: skip
+    manifest["collectors"] = [*manifest["collectors"], gone]
+    manifest["program"] = {**manifest["program"], "stderr_tail": HOSTILE["reason"]}
+    return HOSTILE, changed(run, manifest, {"frames": frames, "spans": spans, "samples": samples})
+
+
+@pytest.fixture
+def accepts() -> bool:
+    """Say whether golden captions may change: with LIVEPROBE_ACCEPT=1, and a commit says why."""
+    return os.environ.get("LIVEPROBE_ACCEPT") == "1"
