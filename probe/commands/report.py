@@ -1,0 +1,40 @@
+"""`liveprobe report`: render the report of a Run again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from probe.errors import UsageError
+from probe.terminal import Terminal, speaking
+
+MOST_RUNS = 2
+
+
+@click.command(short_help="Write the report of one Run, or two side by side.")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "output",
+    type=click.Path(path_type=Path),
+    help="The HTML file.  [default: report.html in the first Run]",
+)
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@speaking
+def command(*, terminal: Terminal, runs: tuple[Path, ...], output: Path | None, force: bool) -> int:
+    """Write the report of one Run, or of a live and a generating one side by side.
+
+    One HTML file that opens anywhere, without a network. Needs no device.
+    """
+    from probe import judged
+
+    if len(runs) > MOST_RUNS:
+        raise UsageError(f"{len(runs)} Runs given", remedy="a report shows one Run, or two")
+    file = output or runs[0] / judged.REPORT
+    opened = [judged.opened(run) for run in runs]
+    judged.refuse_existing(file, force=force)
+    judged.write_new(file, judged.render(opened), force=force)
+    document = {"report": str(file), "runs": [str(one.path) for one in opened]}
+    terminal.result(str(file), document)
+    return 0

@@ -1,0 +1,86 @@
+"""A verdict in a few lines of text: what it behaved like, how fast, how late, how sure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def lines(manifest: Mapping[str, Any], verdict: Mapping[str, Any]) -> list[str]:
+    """Return the summary of a judged Run, answer first."""
+    text = [_headline(verdict), *_ending(manifest)]
+    if verdict["generation"]:
+        text += _generation(verdict)
+    elif verdict["released"] is not None:
+        text += [_frames(verdict), _latency(verdict)]
+    return [*text, *_failures(verdict), *_validity(verdict)]
+
+
+def _headline(verdict: Mapping[str, Any]) -> str:
+    regime = verdict["regime"] or "nothing came out that could be judged"
+    answer = verdict["real_time"]
+    rule = "" if answer["rule"] is None else f" by rule {answer['rule']}"
+    reason = f": {answer['reason']}" if answer["reason"] else ""
+    return f"{regime}; real-time inference is {answer['outcome']}{rule}{reason}"
+
+
+def _ending(manifest: Mapping[str, Any]) -> list[str]:
+    if manifest["state"] == "complete":
+        return []
+    program = manifest["program"]
+    status = program.get("exit_code")
+    how = program.get("signal") or ("" if status is None else f"exit status {status}")
+    ending = f"  ended     {manifest['state']}: the program {program.get('outcome')}"
+    said = str(program.get("stderr_tail") or "").strip().splitlines()
+    return [f"{ending} ({how})" if how else ending, *(f"  it said   {line}" for line in said[-1:])]
+
+
+def _frames(verdict: Mapping[str, Any]) -> str:
+    fates = [f"{n} {name.replace('_', ' ')}" for name, n in (verdict["fates"] or {}).items() if n]
+    rate = number(verdict["rate_fps"], "fps")
+    return f"  rate      {rate}; of {verdict['released']} frames {', '.join(fates) or 'none'}"
+
+
+def _latency(verdict: Mapping[str, Any]) -> str:
+    latency, margin = verdict["latency_ms"], verdict["slack_p99_ms"]
+    if latency is None:
+        return "  latency   not measured"
+    p99 = "not stated" if latency["p99"] is None else number(latency["p99"], "ms")
+    text = f"  latency   p50 {number(latency['p50'], 'ms')}, p99 {p99}"
+    text += f" (deadline {number(verdict['deadline_ms'], 'ms')}"
+    text += f", margin {margin:+.1f} ms)" if isinstance(margin, (int, float)) else ")"
+    return f"{text}, n = {latency['n']} frames"
+
+
+def _generation(verdict: Mapping[str, Any]) -> list[str]:
+    speed = number(verdict["speed"], "x playback", 2)
+    first = number(verdict["time_to_first_frame_ms"], "ms")
+    blocks = number(verdict["block_size"], "frames", 0)
+    return [
+        f"  speed     {speed}, n = {len(verdict['generation']['requests'])} requests",
+        f"  answer    first frame after {first}, in blocks of {blocks}",
+    ]
+
+
+def _failures(verdict: Mapping[str, Any]) -> list[str]:
+    """Return what fails or warns, one line a finding: its title says what was found."""
+    wanted = ("failed", "warning")
+    found = [each for each in verdict["findings"] if each["outcome"] in wanted]
+    return [f"  {each['outcome']:<9} {each['title']}" for each in found]
+
+
+def _validity(verdict: Mapping[str, Any]) -> list[str]:
+    validity = verdict["validity"]
+    first = f"  validity  {validity['status']}, {verdict['tier']} tier"
+    return [first, *(f"            - {reason}" for reason in validity["reasons"])]
+
+
+def number(value: object, unit: str, digits: int = 1) -> str:
+    """Write a number with its unit, a word such as "lost" as it is, null as "not measured"."""
+    if value is None:
+        return "not measured"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    return f"{value:.{digits}f} {unit}"

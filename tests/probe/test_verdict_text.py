@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from typing import Any
+
+from probe.verdict_text import lines, number
+
+COMPLETE: dict[str, Any] = {"state": "complete", "program": {}}
+
+
+def verdict(**fields: Any) -> dict[str, Any]:
+    return {
+        "regime": "real-time",
+        "real_time": {"outcome": "supported", "rule": None, "reason": None},
+        "validity": {"status": "limited", "reasons": ["a short warm-up"]},
+        "tier": "quick",
+        "released": 720,
+        "fates": {"on_time": 700, "late": 0, "in_flight": 20},
+        "latency_ms": {"p50": 12.04, "p99": 28.8, "n": 720},
+        "deadline_ms": 50.0,
+        "slack_p99_ms": 21.2,
+        "rate_fps": 29.9,
+        "block_size": None,
+        "speed": None,
+        "time_to_first_frame_ms": None,
+        "generation": None,
+        "findings": [],
+        **fields,
+    }
+
+
+def test_the_answer_comes_first_and_numbers_have_units_limits_and_counts() -> None:
+    assert lines(COMPLETE, verdict()) == [
+        "real-time; real-time inference is supported",
+        "  rate      29.9 fps; of 720 frames 700 on time, 20 in flight",
+        "  latency   p50 12.0 ms, p99 28.8 ms (deadline 50.0 ms, margin +21.2 ms), n = 720 frames",
+        "  validity  limited, quick tier",
+        "            - a short warm-up",
+    ]
+
+
+def test_lost_and_unstated_percentiles_are_words() -> None:
+    latency = {"p50": "lost", "p99": None, "n": 9}
+    text = lines(COMPLETE, verdict(latency_ms=latency, slack_p99_ms=None))[2]
+    assert text == "  latency   p50 lost, p99 not stated (deadline 50.0 ms), n = 9 frames"
+
+
+def test_generation_is_never_told_in_frames_a_second() -> None:
+    text = "\n".join(
+        lines(
+            COMPLETE,
+            verdict(
+                regime="fast generation",
+                released=None,
+                fates=None,
+                latency_ms=None,
+                generation={"requests": [{}, {}]},
+                speed=2.361,
+                time_to_first_frame_ms=259.0,
+                block_size=16,
+            ),
+        )
+    )
+    assert "2.36 x playback, n = 2 requests" in text
+    assert "first frame after 259.0 ms, in blocks of 16 frames" in text
+    assert "fps" not in text
+
+
+def test_how_a_program_ended_stands_below_the_answer() -> None:
+    program = {"outcome": "crashed", "exit_code": 1, "stderr_tail": "Traceback\nValueError: no\n"}
+    manifest = {"state": "program failed", "program": program}
+    told = lines(manifest, verdict(regime=None, released=None, fates=None, latency_ms=None))
+    assert told[1:3] == [
+        "  ended     program failed: the program crashed (exit status 1)",
+        "  it said   ValueError: no",
+    ]
+
+
+def test_findings_that_fail_or_warn_are_named() -> None:
+    findings = [
+        {"outcome": outcome, "title": f"a {outcome} one"}
+        for outcome in ("failed", "warning", "passed", "not measured")
+    ]
+    text = "\n".join(lines(COMPLETE, verdict(findings=findings)))
+    assert "  failed    a failed one" in text
+    assert "  warning   a warning one" in text
+    assert "passed" not in text
+
+
+def test_numbers() -> None:
+    assert number(None, "ms") == "not measured"
+    assert number("lost", "ms") == "lost"
+    assert number(3, "x", 0) == "3 x"
