@@ -330,7 +330,9 @@ def _conclude(session: _Session, child: Child, sampling: Sampling) -> None:
     manifest["state"] = states.get(outcome, "program failed")
     manifest["collectors"] = sampling.documents()
     manifest["clocks"].update(_clock_pair("end"))
-    manifest["harness"]["cpu_ns"] = time.process_time_ns() - manifest["harness"]["cpu_ns"]
+    harness = manifest["harness"]
+    harness["cpu_ns"] = time.process_time_ns() - harness["cpu_ns"]
+    harness["wall_ns"] = time.monotonic_ns() - manifest["clocks"]["start_monotonic_ns"]
     manifest["program"].update(
         exit_code=child.exit_code,
         signal=child.signal_name,

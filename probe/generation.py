@@ -10,7 +10,7 @@ import numpy as np
 
 from probe.measured import Outputs, Window, outputs_of
 from probe.model import Regime
-from probe.regimes import Bursts, Segment, bursts_of
+from probe.regimes import Segment, bursts_of
 from probe.tables import FALLBACK_PERIOD_NS
 from probe.tape import NULL
 
@@ -59,12 +59,19 @@ def media_fps(manifest: Mapping[str, Any]) -> float | None:
     return float(fps) if usable else None  # type: ignore[arg-type]
 
 
+def block_frames(manifest: Mapping[str, Any]) -> int | None:
+    """Return how many frames a block has, where the program states it."""
+    said = ((manifest.get("program") or {}).get("facts") or {}).get("generate")
+    size = said.get("block_frames") if isinstance(said, dict) else None
+    return size if isinstance(size, int) and not isinstance(size, bool) and size > 0 else None
+
+
 def requests_of(run: Run, window: Window | None) -> list[Request]:
     """Return the requests that were made inside the window, in order.
 
     A run too short for that (warm-up took its only request) gives those with outputs in the window.
     """
-    fps = media_fps(run.manifest)
+    fps, stated = media_fps(run.manifest), block_frames(run.manifest)
     if window is None:
         return []
     outputs = outputs_of(run)
@@ -78,7 +85,7 @@ def requests_of(run: Run, window: Window | None) -> list[Request]:
     answers = []
     for k in sorted(inside):
         begin, end = np.searchsorted(number, [k, k + 1])
-        answers.append(_request(k, inside[k], outputs.delivered_ns[order[begin:end]], fps))
+        answers.append(_request(k, inside[k], outputs.delivered_ns[order[begin:end]], fps, stated))
     return answers
 
 
@@ -99,31 +106,46 @@ def _asked(run: Run, outputs: Outputs) -> dict[int, int]:
 
 
 def _request(
-    number: int, asked_ns: int, delivered_ns: NDArray[np.int64], fps: float | None
+    number: int,
+    asked_ns: int,
+    delivered_ns: NDArray[np.int64],
+    fps: float | None,
+    stated: int | None,
 ) -> Request:
     count, period_ns = len(delivered_ns), 1e9 / fps if fps else FALLBACK_PERIOD_NS
     media_ns = count * period_ns if fps else None
     if count == 0:
         return Request(number, asked_ns, None, None, 0, media_ns, None, ())
-    bursts = bursts_of(delivered_ns, period_ns)
-    ends = bursts.end_ns.tolist()
-    blocks = tuple(zip([asked_ns, *ends[:-1]], ends, bursts.size.tolist(), strict=True))
+    ends, sizes = _blocks(delivered_ns, period_ns, stated)
+    blocks = tuple(zip([asked_ns, *ends[:-1]], ends, sizes, strict=True))
     first, last = int(delivered_ns[0]), int(delivered_ns[-1])
-    speed = _speed(bursts, asked_ns, period_ns) if fps else None
+    speed = _speed(ends, sizes, asked_ns, period_ns) if fps else None
     return Request(number, asked_ns, first, last, count, media_ns, speed, blocks)
 
 
-def _speed(bursts: Bursts, asked_ns: int, period_ns: float) -> float | None:
-    """Return seconds of media made per second, from the first burst to the last.
+def _blocks(
+    delivered_ns: NDArray[np.int64], period_ns: float, stated: int | None
+) -> tuple[list[int], list[int]]:
+    """Return when each block was complete and how many frames it has.
 
-    What came with the first burst was made before it, so it does not count; where all came in one
-    burst, the time runs from the request.
+    Where the program states the size of its blocks they are counted off, so that a hiccup between
+    two deliveries does not split one; elsewhere a burst is a block.
     """
-    if len(bursts) > 1:
-        made, since = int(bursts.size[1:].sum()), int(bursts.end_ns[0])
-    else:
-        made, since = int(bursts.size.sum()), asked_ns
-    elapsed = int(bursts.end_ns[-1]) - since
+    if stated is None:
+        bursts = bursts_of(delivered_ns, period_ns)
+        return bursts.end_ns.tolist(), bursts.size.tolist()
+    edges = [*range(0, len(delivered_ns), stated), len(delivered_ns)]
+    return delivered_ns[np.array(edges[1:]) - 1].tolist(), np.diff(edges).tolist()
+
+
+def _speed(ends: list[int], sizes: list[int], asked_ns: int, period_ns: float) -> float | None:
+    """Return seconds of media made per second, from the first block to the last.
+
+    What came with the first block was made before it, so it does not count; where all came in one
+    block, the time runs from the request.
+    """
+    made, since = (sum(sizes[1:]), ends[0]) if len(sizes) > 1 else (sizes[0], asked_ns)
+    elapsed = ends[-1] - since
     return made * period_ns / elapsed if elapsed > 0 else None
 
 

@@ -55,6 +55,7 @@ def _distribution(ordered: NDArray[np.float64], sample: Sample) -> dict[str, Num
     named["p99_upper"] = number(statistics.upper_bound(ordered, sample))
     named["max"] = number(float(ordered[-1])) if len(ordered) else None
     named["n"] = len(ordered)
+    named["n_eff"] = sample.effective
     return named
 
 

@@ -71,7 +71,13 @@ LATENCY_MS: Final = _or_null(
     )
 )
 LATENCIES: Final = _object(
-    p50=LATENCY_MS, p95=LATENCY_MS, p99=LATENCY_MS, p99_upper=LATENCY_MS, max=LATENCY_MS, n=COUNT
+    p50=LATENCY_MS,
+    p95=LATENCY_MS,
+    p99=LATENCY_MS,
+    p99_upper=LATENCY_MS,
+    max=LATENCY_MS,
+    n=COUNT,
+    n_eff=_said(COUNT, "independent frames that tell as much about misses (METHOD: rule 4)"),
 )
 VALIDITY: Final = _object(status=_one_of(ValidityStatus), reasons=_list(TEXT))
 REAL_TIME: Final = _object(
