@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from probe import __version__
+from probe.console.terminal import Terminal
 from probe.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, ProbeError, ScenarioError
-from probe.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,12 +10,13 @@ import importlib.metadata
 import pkgutil
 from typing import TYPE_CHECKING, Any, Final
 
-from probe import errors, rules, summary
-from probe.evidence import Evidence
-from probe.generation import ms_per_frame
+from probe import errors
 from probe.model import VERDICT_SCHEMA, Audit, Finding, FindingOutcome, ValidityStatus
 from probe.regimes import foremost, held_ns, merged, shares
-from probe.validity import validity_of
+from probe.verdict import rules, summary
+from probe.verdict.evidence import Evidence
+from probe.verdict.generation import ms_per_frame
+from probe.verdict.validity import validity_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,7 +65,7 @@ def by_id(found: Iterable[tuple[str, Any]]) -> list[Audit]:
 
 
 def judge(run: Run) -> dict[str, Any]:
-    """Return the verdict on a Run, as verdict.json holds it (`probe.verdict` has its schema)."""
+    """Return the verdict on a Run: the document of verdict.json (`probe.verdict.schema`)."""
     evidence = Evidence(run)
     found = findings(run)
     return {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from probe.terminal import Terminal, speaking
+from probe.console.terminal import Terminal, speaking
 
 
 @click.command(short_help="Judge a Run again.")
@@ -19,7 +19,7 @@ def command(*, terminal: Terminal, run: Path, no_write: bool) -> int:
     Works on any machine and needs no device. A Run whose measuring was cut short, by a crash or a
     power failure, is recovered first.
     """
-    from probe import judged, verdict_text
+    from probe.console import judged, verdict_text
 
     result = judged.judged(run, write=not no_write)
     lines = verdict_text.lines(result.run.manifest, result.verdict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from probe.terminal import Terminal, speaking
+from probe.console.terminal import Terminal, speaking
 
 SHELLS = ("bash", "zsh", "fish")
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from probe.console.terminal import Terminal, speaking
 from probe.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_PROGRAM
-from probe.terminal import Terminal, speaking
 
 if TYPE_CHECKING:
-    from probe.judged import Judged
+    from probe.console.judged import Judged
 
 SCENARIOS = ("live-background-blur", "generate-clip")
 
@@ -32,7 +32,7 @@ def command(*, terminal: Terminal, folder: Path) -> int:
     Needs no clip, no model and no network. On a busy or small machine the live one may well be
     judged degraded: the report says so and why, and the exit code stays 0.
     """
-    from probe import judged
+    from probe.console import judged
 
     results: list[Judged] = []
     for name in SCENARIOS:
@@ -47,8 +47,8 @@ def command(*, terminal: Terminal, folder: Path) -> int:
 
 def _measured(terminal: Terminal, name: str, folder: Path) -> Judged:
     import scenarios
-    from probe import judged, progress
-    from probe.scenario_file import load
+    from probe.console import judged, progress
+    from probe.scenario.file import load
 
     loaded = load(name, folder=scenarios.folder())
     terminal.say(f"{name}: {loaded.scenario.title}")
@@ -57,7 +57,7 @@ def _measured(terminal: Terminal, name: str, folder: Path) -> Judged:
 
 
 def _show(terminal: Terminal, results: list[Judged], report: Path) -> None:
-    from probe import verdict_text
+    from probe.console import verdict_text
 
     lines = []
     for one in results:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from probe.terminal import Terminal, speaking
+from probe.console.terminal import Terminal, speaking
 
 
 @click.command(short_help="Say what can be measured on this machine.")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from probe.console.terminal import Terminal, speaking
 from probe.errors import UsageError
-from probe.terminal import Terminal, speaking
 
 
 def complete_format(
@@ -36,7 +36,8 @@ def complete_format(
 @speaking
 def command(*, terminal: Terminal, run: Path, target: str, output: Path | None, force: bool) -> int:
     """Write the Run in directory RUN in another format: in the Run itself unless -o says where."""
-    from probe import export, judged
+    from probe import export
+    from probe.console import judged
 
     formats = export.discover()
     if target not in formats:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from probe.terminal import Terminal, speaking
+from probe.console.terminal import Terminal, speaking
 
 
 @click.command(short_help="Write a commented scenario to begin with.")
@@ -24,8 +24,8 @@ from probe.terminal import Terminal, speaking
 @speaking
 def command(*, terminal: Terminal, file: Path, mode: str, force: bool) -> int:
     """Write a scenario to FILE: every key there is, with its default and what it allows."""
-    from probe import judged
-    from probe.scenario_template import template
+    from probe.console import judged
+    from probe.scenario.template import template
 
     name = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")[:64] or "scenario"
     judged.write_new(file, template(mode, name), force=force)

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from probe.console.terminal import Terminal, speaking
 from probe.errors import RunError
-from probe.terminal import Terminal, speaking
 
 COLUMNS = ("created", "scenario", "mode", "state", "regime", "validity", "path")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from probe.console.terminal import Terminal, speaking
 from probe.errors import UsageError
-from probe.terminal import Terminal, speaking
 
 MOST_RUNS = 2
 
@@ -27,7 +27,7 @@ def command(*, terminal: Terminal, runs: tuple[Path, ...], output: Path | None, 
 
     One HTML file that opens anywhere, without a network. Needs no device.
     """
-    from probe import judged
+    from probe.console import judged
 
     if len(runs) > MOST_RUNS:
         raise UsageError(f"{len(runs)} Runs given", remedy="a report shows one Run, or two")

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from probe.console.terminal import Terminal, speaking
 from probe.errors import EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, UsageError
-from probe.terminal import Terminal, speaking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from probe.judged import Judged
+    from probe.console.judged import Judged
     from probe.scenario import Scenario
-    from probe.scenario_file import Loaded
+    from probe.scenario.file import Loaded
 
 DEFAULT = "live-background-blur"
 SILENCEABLE = {"failed": EXIT_FAILED, "inconclusive": EXIT_INCONCLUSIVE}
@@ -113,7 +113,7 @@ def command(
     loaded = _loaded(scenario, overrides, clip, model, behind)
     if dry_run:
         return _would_measure(terminal, loaded, folder)
-    from probe import judged, progress
+    from probe.console import judged, progress
 
     with progress.Display(terminal) as display:
         result = judged.measured(loaded, folder, display)
@@ -136,7 +136,7 @@ def _loaded(
     behind: list[str] | None,
 ) -> Loaded:
     import scenarios
-    from probe.scenario_file import load
+    from probe.scenario.file import load
 
     if behind is None:
         scenario = scenario or DEFAULT
@@ -167,7 +167,7 @@ def _refuse_no_program(command: list[str]) -> None:
 
 
 def _would_measure(terminal: Terminal, loaded: Loaded, folder: Path) -> int:
-    from probe import judged
+    from probe.console import judged
 
     scenario = judged.ready(loaded)
     run = scenario.run
@@ -202,7 +202,7 @@ def _length(scenario: Scenario) -> str:
 
 
 def _show(terminal: Terminal, result: Judged, more: list[str]) -> None:
-    from probe import verdict_text
+    from probe.console import verdict_text
 
     lines = verdict_text.lines(result.run.manifest, result.verdict)
     terminal.result("\n".join([*lines, *more]), result.verdict)

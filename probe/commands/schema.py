@@ -6,7 +6,7 @@ import json
 
 import click
 
-from probe.terminal import Terminal, speaking
+from probe.console.terminal import Terminal, speaking
 
 
 @click.command(short_help="Print the JSON Schema of a scenario or a verdict.")
@@ -14,8 +14,9 @@ from probe.terminal import Terminal, speaking
 @speaking
 def command(*, terminal: Terminal, document: str) -> int:
     """Print the JSON Schema of a scenario file or of verdict.json."""
-    from probe import scenario_problems, verdict
+    from probe.scenario import problems
+    from probe.verdict import schema
 
-    found = scenario_problems.schema() if document == "scenario" else verdict.schema()
+    found = problems.schema() if document == "scenario" else schema.schema()
     terminal.result(json.dumps(found, indent=1), found)
     return 0

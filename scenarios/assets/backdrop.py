@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scenarios.assets.canvas import Canvas, Colour, Light, Material, paint
+from scenarios.assets.canvas import Canvas, Light, Material, paint
 from scenarios.assets.looks import scaled
-from scenarios.assets.shapes import Box, Ellipse, Limb
+from scenarios.assets.shapes import Box, Colour, Ellipse, Limb
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from scenarios.assets.canvas import Canvas, Colour, Light, Material, paint, stain
-from scenarios.assets.shapes import Ellipse, Limb, Shape
+from scenarios.assets.canvas import Canvas, Light, Material, paint, stain
+from scenarios.assets.shapes import Colour, Ellipse, Limb, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

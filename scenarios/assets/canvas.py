@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scenarios.assets.shapes import Plane, Shape, merged_surface
+from scenarios.assets.shapes import Colour, Plane, Shape, merged_surface
 from scenarios.assets.textures import smooth_tile_at, tile_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-Colour: TypeAlias = tuple[float, float, float]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scenarios.assets.canvas import Colour, Material
+from scenarios.assets.canvas import Material
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scenarios.assets.shapes import Colour
 
 SKINS: tuple[Colour, ...] = (
     (0.93, 0.76, 0.66),

@@ -7,9 +7,9 @@ from __future__ import annotations
 import numpy as np
 
 from scenarios.assets.backdrop import Backdrop
-from scenarios.assets.canvas import Canvas, Colour, stain
+from scenarios.assets.canvas import Canvas, stain
 from scenarios.assets.looks import random_colour, scaled
-from scenarios.assets.shapes import Box, Ellipse, Limb, Plane
+from scenarios.assets.shapes import Box, Colour, Ellipse, Limb, Plane
 from scenarios.assets.textures import gradient, smooth_tile_at, wall_noise
 
 

@@ -17,6 +17,8 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+Colour: TypeAlias = tuple[float, float, float]
+
 Plane: TypeAlias = npt.NDArray[np.floating[Any]]
 
 Bounds: TypeAlias = tuple[float, float, float, float]

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from scenarios.assets.brush import Brush
-from scenarios.assets.canvas import Canvas, Colour, Light, Material, paint, stain
+from scenarios.assets.canvas import Canvas, Light, Material, paint, stain
 from scenarios.assets.figures import paint_figure
 from scenarios.assets.looks import Look, Pose
-from scenarios.assets.shapes import Ellipse
+from scenarios.assets.shapes import Colour, Ellipse
 from scenarios.assets.textures import wall_noise
 
 FRAMES, HEIGHT, WIDTH, FPS = 16, 48, 64, 12

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from scenarios.assets.canvas import Colour
-    from scenarios.assets.shapes import Plane
+    from scenarios.assets.shapes import Colour, Plane
 
 TILE = 256
 

@@ -33,7 +33,7 @@ GOAL_S, GOAL_BYTES, GOAL_FILE_BYTES = 3.0, 500_000_000, 1_500_000
 WORK = """
 import sys
 from pathlib import Path
-from probe import judged
+from probe.console import judged
 one = judged.judged(Path(sys.argv[1]), write=False)
 Path(sys.argv[2]).write_text(judged.render([one]), encoding="utf-8")
 """

@@ -55,7 +55,7 @@ def test_the_demo_tells_a_live_pipeline_from_a_generating_one(
 @pytest.mark.parametrize(("state", "code"), [(None, EXIT_OK), ("program failed", EXIT_PROGRAM)])
 def test_the_demo_gates_nothing_but_our_own_failures(state: str | None, code: int) -> None:
     from probe.commands import demo
-    from probe.judged import Judged
+    from probe.console.judged import Judged
 
     run = store.Run.of({"mode": "live", "state": state or "complete"}, {})
     assert demo._exit_code([Judged(Path(), run, VERDICT)]) == code
@@ -63,7 +63,7 @@ def test_the_demo_gates_nothing_but_our_own_failures(state: str | None, code: in
 
 def test_an_interrupted_demo_is_130() -> None:
     from probe.commands import demo
-    from probe.judged import Judged
+    from probe.console.judged import Judged
 
     runs = [
         store.Run.of({"mode": "live", "state": s}, {}) for s in ("program failed", "interrupted")

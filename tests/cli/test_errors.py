@@ -123,9 +123,9 @@ def test_without_arguments_there_is_help_and_exit_2() -> None:
 def bug(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a verb whose module raises what nobody expects."""
     code = (
-        "import sys\nfrom probe import cli, scenario_problems\n"
+        "import sys\nfrom probe import cli\nfrom probe.scenario import problems\n"
         "def broken(): raise ZeroDivisionError('seven')\n"
-        "scenario_problems.schema = broken\n"
+        "problems.schema = broken\n"
         f"sys.exit(cli.execute({list(arguments)!r}))"
     )
     return subprocess.run(
@@ -144,9 +144,9 @@ def test_our_own_bug_is_70_and_says_how_to_report_it() -> None:
 
 def test_ctrl_c_is_130() -> None:
     code = (
-        "import sys\nfrom probe import cli, scenario_problems\n"
+        "import sys\nfrom probe import cli\nfrom probe.scenario import problems\n"
         "def interrupt(): raise KeyboardInterrupt\n"
-        "scenario_problems.schema = interrupt\n"
+        "problems.schema = interrupt\n"
         "sys.exit(cli.execute(['schema', 'scenario']))"
     )
     done = subprocess.run(

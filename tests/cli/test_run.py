@@ -21,7 +21,7 @@ from probe.errors import (
     EXIT_PROGRAM,
     EXIT_USAGE,
 )
-from probe.verdict import schema as verdict_schema
+from probe.verdict.schema import schema as verdict_schema
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = ("--set", "run.warmup=0s", "--set", "run.collectors=[]")

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probe import cases, judge, store, verdict
+from probe import cases, judge, store
 from probe.errors import ProbeError
 from probe.model import Finding, FindingOutcome
 from probe.store import Run
+from probe.verdict import schema
 
-VALIDATOR = jsonschema.Draft202012Validator(verdict.schema())
+VALIDATOR = jsonschema.Draft202012Validator(schema.schema())
 KINDS = (
     "live", "late", "dropping", "blocky", "generator", "offline", "stalled", "mixed", "bursty",
     "in-flight", "out-of-order", "interrupted", "crashed", "late-release", "closed-loop", "silent",
@@ -51,7 +52,7 @@ def live(made_run: Make) -> Run:
 
 
 def test_the_schema_is_a_schema() -> None:
-    jsonschema.Draft202012Validator.check_schema(verdict.schema())
+    jsonschema.Draft202012Validator.check_schema(schema.schema())
     assert not VALIDATOR.is_valid({"schema": 1})
 
 

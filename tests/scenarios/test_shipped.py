@@ -7,8 +7,8 @@ import tomllib
 import pytest
 
 import scenarios
-from probe.scenario_file import load
-from probe.scenario_inputs import resolve
+from probe.scenario.file import load
+from probe.scenario.inputs import resolve
 
 NEED_A_MODEL = {"live-face-boxes"}
 

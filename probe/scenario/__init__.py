@@ -2,7 +2,7 @@
 
 Durations are written ``"500ms"``, ``"6s"``, ``"10m"`` or a number of seconds, and are held in
 nanoseconds. Paths of keys (``stage.infer.threads``) are those of the TOML file, which
-`probe.scenario_file` reads.
+`probe.scenario.file` reads.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from probe.scenario_types import (
+from probe.scenario.types import (
     NANOSECONDS,
     Box,
     Channels,

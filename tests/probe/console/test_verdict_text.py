@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from probe.verdict_text import lines, number
+from probe.console.verdict_text import lines, number
 
 COMPLETE: dict[str, Any] = {"state": "complete", "program": {}}
 

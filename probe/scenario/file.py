@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from probe.errors import ScenarioError, UsageError
 from probe.scenario import BUILTIN, Scenario
-from probe.scenario_problems import Key, given, key_text, known_paths, node, problems, unknown
+from probe.scenario.problems import Key, given, key_text, known_paths, node, problems, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from probe.measured import WARMUP_NS
 from probe.model import Mode, Tier, ValidityStatus
-from probe.rules import LATENESS_NS, contradictions, nearest_p99, why_not_testable
+from probe.verdict.rules import LATENESS_NS, contradictions, nearest_p99, why_not_testable
 
 if TYPE_CHECKING:
-    from probe.evidence import Evidence
+    from probe.verdict.evidence import Evidence
 
 
 UNWEIGHED: Final = (

@@ -8,8 +8,8 @@ import pytest
 import scenarios
 from probe.errors import InputError
 from probe.scenario import Scenario
-from probe.scenario_file import load
-from probe.scenario_inputs import resolve
+from probe.scenario.file import load
+from probe.scenario.inputs import resolve
 from scenarios import assets
 
 BUILTIN = {Path(name).stem: assets.path(name) for name in assets.NAMES}

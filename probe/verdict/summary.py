@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from probe import generation, statistics
+from probe import statistics
 from probe.model import Fate
 from probe.tape import NULL
+from probe.verdict import generation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from probe.evidence import Evidence
     from probe.statistics import Sample
+    from probe.verdict.evidence import Evidence
 
 LOST: Final = "lost"
 MS_NS: Final = 1e6

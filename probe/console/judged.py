@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from probe.engine import Progress
     from probe.scenario import Scenario
-    from probe.scenario_file import Loaded
+    from probe.scenario.file import Loaded
     from probe.store import Run
 
 REPORT: Final = "report.html"
@@ -59,7 +59,7 @@ class Judged:
 
 def ready(loaded: Loaded) -> Scenario:
     """Return the scenario with its inputs as files; raises `InputError` where there are none."""
-    from probe.scenario_inputs import resolve
+    from probe.scenario.inputs import resolve
     from scenarios import assets
 
     builtin = {Path(name).stem: assets.path(name) for name in assets.NAMES}

@@ -753,10 +753,16 @@ os.posix_fallocate = unsupported
 def test_a_tape_that_is_removed_or_cut_does_no_harm(program: Program) -> None:
     code = f"""{SMALL_CHUNKS}
 probe.mark("first")
+found_out, extend = threading.Event(), chunks.TapeFile.extend
+def noticed(tape_file):
+    extend(tape_file)
+    found_out.set()
+chunks.TapeFile.extend = noticed
 (path,) = os.scandir(os.environ["LIVEPROBE_TAPE"])
 os.unlink(path)
 for k in range(1000):
     probe.mark("work", frame=k)
+assert found_out.wait(30)
 """
     _, complaint = program.run(code)
     assert complaint.count("\n") == 1

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from probe.console.terminal import Terminal
     from probe.engine import Progress
-    from probe.terminal import Terminal
 
 REDRAW_S: Final = 0.25
 LINE_S: Final = 10.0

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from probe.scenario import Scenario, drain_ns
-from probe.scenario_problems import allowed, known_paths, nearest, node, schema
-from probe.scenario_types import parse_duration
+from probe.scenario.problems import allowed, known_paths, nearest, node, schema
+from probe.scenario.types import parse_duration
 
 
 def scenario(**tables: Any) -> Scenario:

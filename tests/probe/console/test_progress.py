@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pytest
 from rich.console import Console
 
+from probe.console.progress import Display, text
+from probe.console.terminal import Terminal, harmless
 from probe.engine import Phase, Progress
-from probe.progress import Display, text
-from probe.terminal import Terminal, harmless
 
 S = 10**9
 STORY = [
@@ -34,7 +34,7 @@ class Watched(Terminal):
 def told(monkeypatch: pytest.MonkeyPatch, terminal: Watched) -> list[str]:
     """Return what is written for each progress of the story, a second apart."""
     clock = iter(range(10_000))
-    monkeypatch.setattr("probe.progress.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("probe.console.progress.time.monotonic", lambda: float(next(clock)))
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=terminal.watched, width=200, highlight=False)
     terminal.__dict__["console"] = console

@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from probe import generation, measured, regimes, statistics
+from probe import measured, regimes, statistics
 from probe.model import Mode
 from probe.tape import NULL
+from probe.verdict import generation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from probe.generation import Request
     from probe.measured import Frames, Outputs, Spans, Window
     from probe.model import Tier
     from probe.regimes import Segment
     from probe.statistics import Answer, Sample
     from probe.store import Run
+    from probe.verdict.generation import Request
 
 IN_FLIGHT: Final = "program.in_flight"
 """Track of the gauge: frames that entered and have no fate yet."""

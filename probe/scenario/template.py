@@ -7,7 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
 from probe.scenario import BUILTIN, Scenario
-from probe.scenario_problems import Key, allowed, key_text, node
+from probe.scenario.problems import Key, allowed, key_text, node
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

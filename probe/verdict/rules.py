@@ -18,7 +18,7 @@ from probe.tape import NULL
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from probe.evidence import Evidence
+    from probe.verdict.evidence import Evidence
 
 LATENESS_NS: Final = 2 * 10**6
 """Release lateness whose p99 limits validity (METHOD: rule 1)."""

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import scenarios
 from probe.errors import ScenarioError, UsageError
-from probe.scenario_file import Loaded, line_numbers, load
-from probe.scenario_problems import known_paths
+from probe.scenario.file import Loaded, line_numbers, load
+from probe.scenario.problems import known_paths
 
 DEFAULT = "live-background-blur"
 

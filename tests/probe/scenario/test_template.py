@@ -8,9 +8,9 @@ import pytest
 
 import scenarios
 from probe.scenario import Scenario
-from probe.scenario_file import load
-from probe.scenario_problems import known_paths
-from probe.scenario_template import TEMPLATES, template
+from probe.scenario.file import load
+from probe.scenario.problems import known_paths
+from probe.scenario.template import TEMPLATES, template
 
 
 @pytest.mark.parametrize("mode", TEMPLATES)
