@@ -1,0 +1,186 @@
+"""Packets of a camera or a network stream, stamped the moment they arrive.
+
+A V4L2 camera was not seen on hardware: there was none. Its path is that of a stream, but for the
+schedule, which is the driver's timestamp where that is CLOCK_MONOTONIC.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+import av.error
+import numpy as np
+from av.video.frame import VideoFrame
+
+import probe
+from probe.errors import InputError
+from probe.pipeline.container import open_source, prepare_decoder
+from probe.pipeline.pacing import SECOND_NS, now_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from av.container.input import InputContainer
+    from av.packet import Packet
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.stream import VideoStream
+
+    from probe.scenario import SourcePart
+
+_SAME_CLOCK_NS: Final = 10 * SECOND_NS
+"""A driver's timestamp further than this from CLOCK_MONOTONIC is of another clock."""
+_JUMP_NS: Final = SECOND_NS
+"""A pts further back than this begins a new count (a sender that started again)."""
+_MOST_WAITING: Final = 10_000
+_POLL_S: Final = 0.1
+_GREY: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A packet with its unwrapped pts, when it came, and when its frame was due."""
+
+    packet: Packet[Any]
+    pts: int
+    arrived_ns: int
+    scheduled_ns: int
+
+
+class Arrivals:
+    """Reads a live source in a thread of its own, so that a busy decoder delays no stamp.
+
+    `depth` is how far packets come out of the order of display; `period_ns` is a camera's frame
+    period, by which gaps are found (None for a stream, which may vary). Raises `InputError` when
+    the source cannot be opened.
+    """
+
+    def __init__(self, part: SourcePart, threads: int) -> None:
+        self.part = part
+        self.camera = part.kind == "camera"
+        self.container, self.stream = _open(part)
+        prepare_decoder(self.context, threads)
+        self.depth = self.context.reorder_depth
+        self.time_base = self.stream.time_base or Fraction(1, 1_000_000)
+        rate = self.stream.average_rate or self.stream.guessed_rate
+        self.rate = Fraction(part.fps).limit_denominator(1_000_000) if part.fps else rate
+        self.period_ns = float(SECOND_NS / self.rate) if self.camera and self.rate else None
+        self.driver_clock = False
+        self._offset = 0
+        self._last: int | None = None
+        self._count = 0
+        self._waiting: queue.Queue[tuple[Packet[Any], int] | None] = queue.Queue(_MOST_WAITING)
+
+    @property
+    def context(self) -> VideoCodecContext:
+        """The decoder."""
+        return self.stream.codec_context
+
+    def ticks_ns(self, ticks: int) -> int:
+        """Return a difference of pts in ns."""
+        return int(ticks * self.time_base * SECOND_NS)
+
+    def packets(self, stop: threading.Event) -> Iterator[Arrival]:
+        """Yield packets from the first key picture on, until the source ends or `stop` is set."""
+        threading.Thread(target=self._read, name="arrivals", daemon=True).start()
+        begun = False
+        while not stop.is_set():
+            try:
+                entry = self._waiting.get(timeout=_POLL_S)
+            except queue.Empty:
+                continue
+            if entry is None:
+                return
+            packet, arrived_ns = entry
+            begun = begun or packet.is_keyframe
+            if begun:
+                yield self._stamp(packet, arrived_ns)
+
+    def blank(self) -> VideoFrame:
+        """Return a grey picture of the size and format that the source states, to warm up on."""
+        context = self.context
+        if not (context.width and context.height):
+            raise InputError(
+                f"{self.container.name}: it does not say how large its pictures are",
+                remedy="check that the source sends video that is complete (with its headers)",
+            )
+        picture = VideoFrame(context.width, context.height, context.pix_fmt or "yuv420p")
+        for plane in picture.planes:
+            np.frombuffer(plane, np.uint8)[:] = _GREY  # type: ignore[call-overload]
+        return picture
+
+    def fact(self) -> dict[str, Any]:
+        """Return what the Run says about this source."""
+        context = self.context
+        return {
+            "kind": self.part.kind,
+            "width": context.width,
+            "height": context.height,
+            "fps": float(self.rate) if self.rate else None,
+            "frames": None,
+            "pixel_format": context.pix_fmt,
+            "codec": context.name,
+            "container": self.container.format.name,
+            "range": {1: "limited", 2: "full"}.get(context.color_range),
+            "rotation": 0,
+            "reorder_depth": self.depth,
+            "variable_rate": None,
+            "preloaded": False,
+            "schedule": "driver or arrival time" if self.camera else "arrival time",
+        }
+
+    def _read(self) -> None:
+        why = "the source ended"
+        try:
+            for packet in self.container.demux(self.stream):
+                if packet.size:
+                    self._waiting.put((packet, now_ns()))
+        except av.error.FFmpegError as error:
+            why = f"the source failed: {error.strerror}"
+        probe.mark("source_ended", text=why)
+        self._waiting.put(None)
+
+    def _stamp(self, packet: Packet[Any], arrived_ns: int) -> Arrival:
+        pts = self._unwrapped(packet)
+        if not self.camera or packet.pts is None:
+            return Arrival(packet, pts, arrived_ns, arrived_ns)
+        taken_ns = self.ticks_ns(packet.pts)
+        self.driver_clock = abs(arrived_ns - taken_ns) < _SAME_CLOCK_NS and taken_ns <= arrived_ns
+        return Arrival(packet, pts, arrived_ns, taken_ns if self.driver_clock else arrived_ns)
+
+    def _unwrapped(self, packet: Packet[Any]) -> int:
+        """Return a pts that does not jump back, when a sender starts again or has no times."""
+        stated = packet.pts if packet.pts is not None else packet.dts
+        self._count += 1
+        if stated is None:
+            return self._count
+        pts = stated + self._offset
+        if self._last is not None and self.ticks_ns(self._last - pts) > _JUMP_NS:
+            self._offset += self._last - pts + 1
+            pts = self._last + 1
+        self._last = pts if self._last is None else max(pts, self._last)
+        return pts
+
+
+def _open(part: SourcePart) -> tuple[InputContainer, VideoStream]:
+    timeout_s = part.timeout / SECOND_NS
+    if part.kind == "stream":
+        if part.url is None:
+            raise InputError("a stream needs an address", remedy="set source.url")
+        options = {"fflags": "nobuffer", "protocol_whitelist": _PROTOCOLS}
+        return open_source(part.url, form=part.format, options=options, timeout_s=timeout_s)
+    options = {}
+    if part.size is not None:
+        options["video_size"] = f"{part.size[0]}x{part.size[1]}"
+    if part.fps is not None:
+        options["framerate"] = f"{part.fps:g}"
+    if part.format is not None:
+        options["input_format"] = part.format
+    return open_source(part.device, form="v4l2", options=options, timeout_s=timeout_s)
+
+
+_PROTOCOLS: Final = "rtsp,rtp,udp,tcp,http,https,tls,crypto,srtp"
+"""What a stream may speak; never ``file:``, so that a hostile playlist reads nothing here."""
