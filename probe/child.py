@@ -9,7 +9,6 @@ import signal
 import subprocess
 import threading
 import time
-from collections import deque
 from typing import IO, TYPE_CHECKING, Final
 
 from probe.errors import EnvironmentUnmet, TapeError, UsageError
@@ -157,11 +156,7 @@ class _Drain(threading.Thread):
     def __init__(self, pipes: Mapping[IO[bytes], Path]) -> None:
         super().__init__(name="drain", daemon=True)
         self._pipes = pipes
-        self._last = deque[bytes](maxlen=TAIL_BYTES // 1024)
-
-    @property
-    def tail(self) -> bytes:
-        return b"".join(list(self._last))[-TAIL_BYTES:]
+        self.tail = b""
 
     def run(self) -> None:
         with selectors.DefaultSelector() as selector:
@@ -181,7 +176,7 @@ class _Drain(threading.Thread):
             return
         log.write(data)
         if log.path.suffix == ".err":
-            self._last.extend(data[k : k + 1024] for k in range(0, len(data), 1024))
+            self.tail = (self.tail + data)[-TAIL_BYTES:]
 
 
 class _Log:
@@ -233,8 +228,11 @@ class Watch:
 
     @staticmethod
     def _count(descriptor: int, known: int) -> int:
-        """Gallop from `known` to the last finished record."""
+        """Gallop from `known` to the last finished record, over slots that stay unwritten."""
+        room = os.fstat(descriptor).st_size // RECORD_BYTES
         step = 1
+        while known + step <= room and _sequence(descriptor, known + step) != known + step:
+            step *= 2
         while step:
             if _sequence(descriptor, known + step) == known + step:
                 known += step

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 POLL_S: Final = 0.1
 STOP_PATIENCE_S: Final = 3.0
 """How long a program may take to finish its tape after SIGTERM."""
-SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 
 
 class Phase(StrEnum):
@@ -175,7 +174,10 @@ def _open(
             "perturbations": [],
             "environment": provenance.environment(),
             "program": {"command": [], "pid": None, "outcome": None, "facts": {}},
-            "tapes": {"folder": str(session.tapes)},
+            "tapes": {
+                "folder": str(session.tapes),
+                "in_memory": session.tapes.parent == store.SHARED_MEMORY,
+            },
             "harness": _harness_identity(),
         }
     )
@@ -206,8 +208,8 @@ def _make_directory(folder: Path, identity: str) -> Path:
 def _tape_folder(path: Path) -> Path:
     """Return a folder for tapes: on tmpfs where there is room, so writeback disturbs nobody."""
     with contextlib.suppress(OSError):
-        if shutil.disk_usage(SHARED_MEMORY).free >= TMPFS_ROOM_BYTES:
-            return Path(tempfile.mkdtemp(prefix="liveprobe-", dir=SHARED_MEMORY))
+        if shutil.disk_usage(store.SHARED_MEMORY).free >= TMPFS_ROOM_BYTES:
+            return Path(tempfile.mkdtemp(prefix=store.TAPES_PREFIX, dir=store.SHARED_MEMORY))
     inside = path / store.TAPES
     inside.mkdir()
     return inside
@@ -341,18 +343,21 @@ def _conclude(session: _Session, child: Child, sampling: Sampling) -> None:
     )
     try:
         store.write_json(session.path / store.MANIFEST, manifest)
-        _write_own_tables(session, sampling)
+        _write_own_tables(session, sampling, session.path)
         tables.finalise(session.path)
     except EnvironmentUnmet as error:
+        with contextlib.suppress(EnvironmentUnmet):  # `finalise` takes them from there later
+            store.write_json(session.tapes / store.MANIFEST, manifest)
+            _write_own_tables(session, sampling, session.tapes)
         error.remedy = (
             f"the tapes are kept in {session.tapes}; make room, "
             f"then `liveprobe audit {session.path}`"
         )
         raise
-    shutil.rmtree(session.tapes, ignore_errors=True)
+    store.discard_tapes(session.tapes)
 
 
-def _write_own_tables(session: _Session, sampling: Sampling) -> None:
+def _write_own_tables(session: _Session, sampling: Sampling, path: Path) -> None:
     import pandas as pd
 
     samples = pd.DataFrame(sampling.rows(), columns=["track", "label", "t_ns", "value"])
@@ -361,8 +366,8 @@ def _write_own_tables(session: _Session, sampling: Sampling) -> None:
         for e in [*session.events, *sampling.events]
     ]
     events = pd.DataFrame(rows, columns=["t_ns", "kind", "text", "attributes"])
-    store.write_table(session.path, "samples", samples)
-    store.write_table(session.path, "events", events)
+    store.write_table(path, "samples", samples)
+    store.write_table(path, "events", events)
 
 
 def _discard_if_nothing(session: _Session) -> None:

@@ -216,7 +216,18 @@ def exit_code(manifest: Mapping[str, Any], verdict: Mapping[str, Any]) -> int:
     measurement is.
     """
     state = manifest.get("state")
-    failed = (
+    applies = {
+        errors.EXIT_INTERRUPTED: state == "interrupted",
+        errors.EXIT_PROGRAM: state == "program failed",
+        errors.EXIT_INCONCLUSIVE: verdict["validity"]["status"] == ValidityStatus.INVALID,
+        errors.EXIT_FAILED: failed(verdict),
+    }
+    return next((code for code in errors.PRECEDENCE if applies.get(code)), errors.EXIT_OK)
+
+
+def failed(verdict: Mapping[str, Any]) -> bool:
+    """Say whether a limit failed, a claim is refuted or an expected output was wrong."""
+    return (
         any(each["outcome"] == "failed" for each in verdict["limits"])
         or any(each["outcome"] == "refuted" for each in verdict["claims"] or ())
         or any(
@@ -224,10 +235,3 @@ def exit_code(manifest: Mapping[str, Any], verdict: Mapping[str, Any]) -> int:
             for each in verdict["findings"]
         )
     )
-    applies = {
-        errors.EXIT_INTERRUPTED: state == "interrupted",
-        errors.EXIT_PROGRAM: state == "program failed",
-        errors.EXIT_INCONCLUSIVE: verdict["validity"]["status"] == ValidityStatus.INVALID,
-        errors.EXIT_FAILED: failed,
-    }
-    return next((code for code in errors.PRECEDENCE if applies.get(code)), errors.EXIT_OK)

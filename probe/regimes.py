@@ -26,6 +26,8 @@ SECOND_NS: Final = 10**9
 WINDOW_NS: Final = SECOND_NS
 WINDOW_PERIODS: Final = 20
 """A window is a second, and at least so many frame periods."""
+MOST_WINDOWS: Final = 10**6
+"""Eleven days of seconds. A program may say any time; what lies further apart is not a run."""
 ALLOWED_SHARE: Final = 0.01
 ALLOWED_FRAMES: Final = 1
 """A real-time window may lose or delay one frame, or 1 % of its frames if that is more."""
@@ -119,7 +121,7 @@ def live_windows(frames: Frames, window: Window) -> list[Segment]:
 
 
 def _edges(window: Window, period_ns: float) -> NDArray[np.int64]:
-    length = max(WINDOW_NS, round(WINDOW_PERIODS * period_ns))
+    length = max(WINDOW_NS, round(WINDOW_PERIODS * period_ns), window.length_ns // MOST_WINDOWS)
     count = max(1, window.length_ns // length)
     edges = window.start_ns + length * np.arange(count + 1, dtype=np.int64)
     edges[-1] = window.end_ns
@@ -216,7 +218,9 @@ def silences(
     """Return (from, to) of each time in which nothing came out for too long though frames were due.
 
     A silence begins with the last output, but not before a frame that had not been answered was
-    due: a source that pauses stalls nobody. The pause between two blocks is none.
+    due: a source that pauses and goes on stalls nobody. One that never goes on is judged by its own
+    pace: whoever calls ends the window there where it was the source's right to end. The pause
+    between two blocks is no silence.
     """
     limit = max(float(STALL_NS), STALL_PERIODS * period_ns)
     order = np.argsort(frames.delivered_ns, kind="stable")
@@ -224,7 +228,8 @@ def silences(
     out = frames.delivered_ns[order]
     newest = np.maximum.accumulate(frames.due_ns[order]) if len(order) else out
     following = np.searchsorted(frames.due_ns, newest, "right")
-    due = np.append(frames.due_ns, until_ns)[following] - round(period_ns)
+    never = min(until_ns, int(frames.due_ns[-1]) + 2 * round(period_ns))
+    due = np.append(frames.due_ns, never)[following] - round(period_ns)
     begins = np.concatenate(([frames.due_ns[0]], np.maximum(out, due)))
     ends = np.concatenate((out, [until_ns]))
     long = ends - begins > limit

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 LEVEL: Final = 0.01
 """One minus the confidence of every statement: 99 % (METHOD: rule 2)."""
-NOMINAL_LEVEL: Final = LEVEL
-"""Level at which "within the deadline" is supported. At n = 18,000 and a true miss rate of 1 % it
-supports falsely 1.3, 2 and 3 % of the time for bursts of mean 3, 10 and 30 (METHOD: rule 4)."""
+NOMINAL_LEVEL: Final = {Tier.QUICK: LEVEL, Tier.STANDARD: 0.003, Tier.CERTIFIED: 0.003}
+"""Level at which a tier supports "within the deadline". An estimated effective sample passes too
+often at 0.01: 1.0 and 2.0 % of the time for bursts of mean 10 and 30, at n = 18,000 and a true miss
+rate of 1 %. At 0.003 it is 0.5 and 0.9 % (10,000 simulated runs each; METHOD: rule 4)."""
 P99: Final = 0.99
 FEW_BURSTS: Final = 5
 """With fewer bursts of misses their length is not known, and one is assumed (METHOD: rule 4)."""
@@ -46,7 +47,8 @@ class Sample:
 
     `frames` and `misses` are counted; `effective` is the number of independent frames that tell as
     much; `rho` the lag-1 autocorrelation of the misses, None where it is undefined; `assumed_burst`
-    the mean burst that was assumed because fewer than `FEW_BURSTS` were seen, else None.
+    the mean burst that was assumed because fewer than `FEW_BURSTS` were seen, else None; `level` is
+    the `NOMINAL_LEVEL` at which it may support.
     """
 
     frames: int
@@ -55,6 +57,7 @@ class Sample:
     rho: float | None
     assumed_burst: int | None
     effective: int
+    level: float
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,8 @@ def allowed_misses(share: float, frames: int, level: float = LEVEL) -> int | Non
     return low
 
 
-def sample_of(missed: NDArray[np.bool_], assumed_burst: int) -> Sample:
-    """Weigh a series of misses in order of time.
+def sample_of(missed: NDArray[np.bool_], tier: Tier) -> Sample:
+    """Weigh a series of misses in order of time, by what its tier assumes.
 
     ``n (1 - rho) / (1 + rho)`` is the effective size of a first-order autocorrelated sample (von
     Storch and Zwiers, Statistical Analysis in Climate Research, 1999, 6.6.8). With fewer than
@@ -135,11 +138,11 @@ def sample_of(missed: NDArray[np.bool_], assumed_burst: int) -> Sample:
     starts = missed.copy()
     starts[1:] &= ~missed[:-1]
     bursts = int(np.count_nonzero(starts))
-    assumed = assumed_burst if bursts < FEW_BURSTS else None
+    assumed = ASSUMED_BURST[tier] if bursts < FEW_BURSTS else None
     if assumed is not None:
         ratio = min(ratio, 1 / (2 * assumed - 1))
     effective = min(frames, max(1, math.floor(frames * ratio))) if frames else 0
-    return Sample(frames, misses, bursts, rho, assumed, effective)
+    return Sample(frames, misses, bursts, rho, assumed, effective, NOMINAL_LEVEL[tier])
 
 
 def _autocorrelation(missed: NDArray[np.bool_]) -> float | None:
@@ -153,7 +156,7 @@ def _autocorrelation(missed: NDArray[np.bool_]) -> float | None:
     return min(max(rho, 0.0), math.nextafter(1.0, 0.0))
 
 
-def answer(sample: Sample, share: float = P99, level: float = NOMINAL_LEVEL) -> Answer:
+def answer(sample: Sample, share: float = P99) -> Answer:
     """Say whether `share` of the frames are in time: supported, refuted, or inconclusive.
 
     Misses are scaled to the effective sample, rounded up to support and down to refute, so that
@@ -161,29 +164,29 @@ def answer(sample: Sample, share: float = P99, level: float = NOMINAL_LEVEL) -> 
     least that of bursts of mean `LONGEST_BURST`: half a run of misses in one piece would otherwise
     weigh as one frame, and say nothing.
     """
-    allowed = _allowed(sample, share, level)
+    allowed = _allowed(sample, share)
     if sample.frames == 0:
-        needed = frames_needed(share, 0, level)
+        needed = frames_needed(share, 0, sample.level)
         return Answer(Outcome.INCONCLUSIVE, sample, None, needed)
     if allowed is not None and sample.misses <= allowed:
         return Answer(Outcome.SUPPORTED, sample, allowed, None)
     weight = max(sample.effective, sample.frames // (2 * LONGEST_BURST - 1))
     if at_least(sample.misses * weight // sample.frames, weight, 1 - share) < LEVEL:
         return Answer(Outcome.REFUTED, sample, allowed, None)
-    return Answer(Outcome.INCONCLUSIVE, sample, allowed, _still_needed(sample, share, level))
+    return Answer(Outcome.INCONCLUSIVE, sample, allowed, _still_needed(sample, share))
 
 
-def _allowed(sample: Sample, share: float, level: float) -> int | None:
+def _allowed(sample: Sample, share: float) -> int | None:
     """Return the misses that the whole sample may have: the largest m with ceil(m r) allowed."""
-    of_effective = allowed_misses(share, sample.effective, level)
+    of_effective = allowed_misses(share, sample.effective, sample.level)
     if of_effective is None:
         return None
     return min(of_effective * sample.frames // sample.effective, sample.frames - 1)
 
 
-def _still_needed(sample: Sample, share: float, level: float) -> int:
+def _still_needed(sample: Sample, share: float) -> int:
     scaled = -(-sample.misses * sample.effective // sample.frames)
-    effective = frames_needed(share, scaled, level)
+    effective = frames_needed(share, scaled, sample.level)
     total = -(-effective * sample.frames // sample.effective)
     return max(1, total - sample.frames)
 
@@ -209,7 +212,6 @@ def upper_bound(
     ordered: NDArray[np.float64],
     sample: Sample,
     share: float = P99,
-    level: float = NOMINAL_LEVEL,
 ) -> float | None:
     """Return an upper confidence bound of a percentile: an order statistic, not an interpolation.
 
@@ -218,7 +220,7 @@ def upper_bound(
     Statistics, 2003, 7.1), so that it lies within a deadline exactly where `answer` supports it.
     None where the effective sample is too small for one.
     """
-    allowed = _allowed(sample, share, level) if sample.frames else None
+    allowed = _allowed(sample, share) if sample.frames else None
     return None if allowed is None else float(ordered[sample.frames - allowed - 1])
 
 
@@ -242,3 +244,20 @@ def slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> float | None:
     if not apart.any():
         return None
     return float(np.median((y[second] - y[first])[apart] / run[apart]))
+
+
+def rank_correlation(x: NDArray[np.int64], y: NDArray[np.int64]) -> float:
+    """Return Spearman's rank correlation, ties at their mean rank; 0 where either never varies."""
+    if len(x) <= 1 or x.min() == x.max() or y.min() == y.max():
+        return 0.0
+    one, other = _ranks(x), _ranks(y)
+    one -= one.mean()
+    other -= other.mean()
+    return float((one * other).sum() / np.sqrt((one * one).sum() * (other * other).sum()))
+
+
+def _ranks(values: NDArray[np.int64]) -> NDArray[np.float64]:
+    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    ranks: NDArray[np.float64] = (ends - (counts - 1) / 2)[which]
+    return ranks

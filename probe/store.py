@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +20,9 @@ SCHEMA: Final = 1
 MANIFEST: Final = "run.json"
 VERDICT: Final = "verdict.json"
 TAPES: Final = "tapes"
+SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+"""Where tapes are written if there is room: on tmpfs, so that writeback disturbs no program."""
+TAPES_PREFIX: Final = "liveprobe-"
 
 INT, FLOAT, TEXT, FLAG = "Int64", "Float64", "string", "boolean"
 
@@ -184,6 +189,18 @@ def as_table(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _verify(file: Path, rows: int) -> None:
+    """Read back how many rows a file has; raises `OSError` when it is not what was written."""
+    from pyarrow import ArrowInvalid, parquet
+
+    try:
+        found = parquet.read_metadata(file).num_rows
+    except ArrowInvalid as error:
+        raise OSError(f"not what was written: {error}") from error
+    if found != rows:
+        raise OSError(f"holds {found} rows of {rows}")
+
+
 def write_table(path: Path, name: str, frame: pd.DataFrame) -> None:
     """Write one table of the Run at `path` as Parquet (zstd), whole or not at all.
 
@@ -193,6 +210,8 @@ def write_table(path: Path, name: str, frame: pd.DataFrame) -> None:
     partial = target.with_suffix(".partial")
     try:
         as_table(name, frame).to_parquet(partial, compression="zstd", index=False)
+        _verify(partial, len(frame))
+        _settle(partial)
         partial.replace(target)
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -201,6 +220,16 @@ def write_table(path: Path, name: str, frame: pd.DataFrame) -> None:
             f"{target}: cannot be written: {error.strerror or error}",
             remedy="make room, then `liveprobe audit` the Run: its tapes are kept",
         ) from error
+
+
+def discard_tapes(folder: Path) -> None:
+    """Remove a folder of tapes whose tables are written: in a Run, or in shared memory.
+
+    Any other folder stays, whatever a manifest says of it.
+    """
+    ours = folder.parent == SHARED_MEMORY and folder.name.startswith(TAPES_PREFIX)
+    if ours or (folder.name == TAPES and (folder.parent / MANIFEST).exists()):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -246,6 +275,7 @@ def write_json(file: Path, document: Mapping[str, Any]) -> None:
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
     try:
         partial.write_text(text + "\n", encoding="utf-8")
+        _settle(partial)
         partial.replace(file)
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -254,6 +284,12 @@ def write_json(file: Path, document: Mapping[str, Any]) -> None:
             f"{file}: cannot be written: {error.strerror or error}",
             remedy="give a folder with room that you may write to, with -o DIR",
         ) from error
+
+
+def _settle(file: Path) -> None:
+    """Wait until a file is on its disk: what it was made from may be removed afterwards."""
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
 
 
 def _read_table(path: Path, name: str) -> pd.DataFrame | None:

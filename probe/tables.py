@@ -22,6 +22,7 @@ from probe.tape import (
     NULL,
     SPAN,
     STOPPED,
+    SUFFIX,
     Tape,
     read_all,
 )
@@ -37,6 +38,8 @@ LOSSES: Final = {fate.value: fate.value for fate in (Fate.INVALID, Fate.DUPLICAT
 """Marks that say what became of a frame, worst first."""
 OUTPUTS: Final = ("delivered", "presented")
 FACT: Final = "fact:"
+FACT_DEPTH: Final = 32
+"""A fact that is nested deeper is refused: what writes and shows it later is recursive."""
 FALLBACK_PERIOD_NS: Final = 1e9 / 30
 """For bursts where neither a schedule nor a stated rate gives a frame period."""
 
@@ -66,7 +69,9 @@ def finalise(path: Path) -> store.Run:
         raise RunError(f"{path}: is being measured now", remedy="wait until its run has ended")
     if manifest["state"] == "running":
         manifest["state"] = "interrupted"
-    tapes, rejected = read_all(_tape_folder(path, manifest))
+    folder = tape_folder(path, manifest)
+    manifest = _left_with_the_tapes(path, folder, manifest)
+    tapes, rejected = read_all(folder)
     marks = _marks(tapes)
     marks.events = _with_tape_events(marks.events, tapes, rejected)
     spans, frames = _spans(tapes), _frames(tapes)
@@ -89,10 +94,34 @@ def finalise(path: Path) -> store.Run:
     return store.Run.open(path)
 
 
-def _tape_folder(path: Path, manifest: dict[str, Any]) -> Path:
+def _left_with_the_tapes(path: Path, folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Take over what an engine left beside the tapes when the Run's disk was full."""
+    if folder == path or not (folder / store.MANIFEST).exists():
+        return manifest
+    left = store.Run.open(folder)
+    if left.manifest.get("id") != manifest.get("id"):
+        return manifest
+    for name in ("samples", "events"):
+        store.write_table(path, name, left.table(name))
+    return dict(left.manifest)
+
+
+def unfinished(path: Path, manifest: dict[str, Any]) -> bool:
+    """Say whether the tapes of the Run at `path` are still to become tables.
+
+    So it is where the harness died while measuring, and where it could not write them afterwards.
+    """
+    if manifest.get("state") == "running":
+        return True
+    written = "records" in (manifest.get("tapes") or {})  # the last thing that `finalise` writes
+    return not written and any(tape_folder(path, manifest).glob(f"*{SUFFIX}"))
+
+
+def tape_folder(path: Path, manifest: dict[str, Any]) -> Path:
+    """Return where the tapes of the Run at `path` are, or were."""
     inside = path / store.TAPES
     elsewhere = (manifest.get("tapes") or {}).get("folder")
-    return Path(elsewhere) if elsewhere and not any(inside.glob("*.tape")) else inside
+    return Path(elsewhere) if elsewhere and not any(inside.glob(f"*{SUFFIX}")) else inside
 
 
 def _spans(tapes: Iterable[Tape]) -> pd.DataFrame:
@@ -214,11 +243,30 @@ def _facts(rows: pd.DataFrame) -> tuple[dict[str, Any], pd.DataFrame]:
     spoilt = []
     for name, t_ns, text in zip(rows["name"], rows["t_ns"], rows["text"], strict=True):
         try:
-            facts[name.removeprefix(FACT)] = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
-            why = f"{name} is not JSON: {error}"
+            facts[name.removeprefix(FACT)] = _fact(text)
+        except (ValueError, RecursionError) as error:
+            why = f"{name} is no JSON that can be kept: {error}"
             spoilt.append({"t_ns": t_ns, "kind": "tape", "text": why, "attributes": "{}"})
     return facts, pd.DataFrame(spoilt, columns=list(store.TABLES["events"]))
+
+
+def _fact(text: str) -> Any:  # noqa: ANN401 - JSON
+    """Parse what run.json can hold; raises `ValueError` or `RecursionError` for all else.
+
+    Python reads more than JSON has: NaN, numbers beyond a float64, halves of a character.
+    """
+    value = json.loads(text)
+    _check_depth(value, FACT_DEPTH)
+    json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    return value
+
+
+def _check_depth(value: object, room: int) -> None:
+    if room == 0:
+        raise ValueError(f"nested more than {FACT_DEPTH} deep")
+    inside = value.values() if isinstance(value, dict) else value
+    for each in inside if isinstance(value, (dict, list)) else ():  # type: ignore[attr-defined]
+        _check_depth(each, room - 1)
 
 
 def _events(rows: pd.DataFrame) -> pd.DataFrame:
@@ -303,15 +351,14 @@ def _window(
         return None
     bounds = manifest["bounds"]
     start = min(first) + int(bounds["warmup_ns"])
-    ended = manifest["program"].get("ended_ns")
-    stops = [stop for stop in (ended,) if stop is not None]
-    if bounds["duration_ns"] is not None:
-        stops.append(start + int(bounds["duration_ns"]))
     last = max(
         (int(t.max()) for t in (frames["captured_ns"], requests["t_ns"]) if t.notna().any()),
         default=start,
     )
-    end = min(stops) if stops else last
+    ended = manifest["program"].get("ended_ns")
+    end = last if ended is None else int(ended)  # a harness that died saw no end
+    if bounds["duration_ns"] is not None:
+        end = min(end, start + int(bounds["duration_ns"]))
     return {
         "first_ns": min(first),
         "start_ns": start,

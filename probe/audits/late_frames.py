@@ -40,8 +40,8 @@ def judge(run: Run) -> list[Finding]:
     if not late.any():
         return [_finding(f"{TITLE}: none of {len(frames)}", FindingOutcome.PASSED,
                          {"late": 0, "measured": len(frames)})]  # fmt: skip
-    burst = statistics.ASSUMED_BURST[measured.tier_of(run.manifest)]
-    answer = statistics.answer(statistics.sample_of(late, burst))
+    tier = measured.tier_of(run.manifest)
+    answer = statistics.answer(statistics.sample_of(late, tier))
     refuted = answer.outcome is Outcome.REFUTED
     spent = breakdown.breakdown_of(frames, measured.spans_of(run), breakdown.beside(run.manifest))
     stages = _by_stage(spent, late, frames.of(Fate.ON_TIME))

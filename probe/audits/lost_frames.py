@@ -42,8 +42,8 @@ def judge(run: Run) -> list[Finding]:
         title = f"{TITLE}: none of {len(frames)}"
         evidence = {"lost": 0, "measured": len(frames)}
         return [Finding(ID, title, FindingOutcome.PASSED, evidence, REMEDY)]
-    burst = statistics.ASSUMED_BURST[measured.tier_of(run.manifest)]
-    answer = statistics.answer(statistics.sample_of(lost, burst))
+    tier = measured.tier_of(run.manifest)
+    answer = statistics.answer(statistics.sample_of(lost, tier))
     refuted = answer.outcome is Outcome.REFUTED
     places = _places(run.table("frames"), frames.number[lost])
     return [

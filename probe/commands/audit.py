@@ -17,7 +17,7 @@ def command(*, terminal: Terminal, run: Path, no_write: bool) -> int:
     """Judge the Run in directory RUN, and write its verdict.json.
 
     Works on any machine and needs no device. A Run whose measuring was cut short, by a crash or a
-    power failure, is recovered first.
+    kill, is recovered first.
     """
     from probe.console import judged, verdict_text
 

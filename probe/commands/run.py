@@ -225,13 +225,9 @@ def _silenced(fail_on: str) -> frozenset[int]:
 
 
 def _exit_code(result: Judged, silent: frozenset[int]) -> int:
+    from probe import judge
+
     code = result.exit_code
-    if code == EXIT_INCONCLUSIVE and code in silent and _has_failed(result.verdict):
+    if code == EXIT_INCONCLUSIVE and code in silent and judge.failed(result.verdict):
         code = EXIT_FAILED
     return EXIT_OK if code in silent else code
-
-
-def _has_failed(verdict: dict[str, Any]) -> bool:
-    limits = any(limit["outcome"] == "failed" for limit in verdict["limits"] or ())
-    claims = any(claim["outcome"] == "refuted" for claim in verdict["claims"] or ())
-    return limits or claims

@@ -103,13 +103,14 @@ def judged(path: Path, *, write: bool = True) -> Judged:
 
 
 def recovered(path: Path) -> Run:
-    """Open the Run at `path`, finished first where its harness died; raises as `judged`."""
-    from probe import store
+    """Open the Run at `path`, finished first where that was cut short; raises as `judged`."""
+    from probe import store, tables
 
-    if store.read_manifest(path)["state"] == "running":
-        from probe import tables
-
-        return tables.finalise(path)
+    manifest = store.read_manifest(path)
+    if tables.unfinished(path, manifest):
+        run = tables.finalise(path)
+        store.discard_tapes(tables.tape_folder(path, manifest))
+        return run
     return store.Run.open(path)
 
 

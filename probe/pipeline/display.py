@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Clock:
-    """Refreshes at `phase_ns` + n / `rate` of CLOCK_MONOTONIC."""
+    """Refreshes at `phase_ns` + n / `rate` of CLOCK_MONOTONIC.
+
+    A source that starts at `start_after` stands in the same phase to it in every run of a seed.
+    """
 
     rate: Fraction
     phase_ns: int
@@ -27,6 +30,11 @@ class Clock:
         rate = Fraction(hertz)
         period_ns = int(SECOND_NS / rate)
         return cls(rate, random.Random(seed).randrange(period_ns))  # noqa: S311 - repeatable
+
+    def start_after(self, t_ns: int) -> int:
+        """Return the first time from `t_ns` on that is `phase_ns` before a refresh."""
+        count = -(-t_ns * self.rate.numerator // (SECOND_NS * self.rate.denominator))
+        return nth_ns(count, self.rate)
 
     def after(self, t_ns: int) -> int:
         """Return the number of the first refresh after `t_ns`."""

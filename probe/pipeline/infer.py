@@ -181,4 +181,4 @@ def _remedy(error: Exception) -> str:
         return "export the model for an older opset, or install a newer onnxruntime"
     if "registered" in text or "not implemented" in text or "no op " in text:
         return "it needs operators that this ONNX Runtime lacks: export it with standard ONNX only"
-    return "check that the file is a whole ONNX model: python -m onnx.checker does"
+    return "copy or export the model again; the package onnx can check it: python -m onnx.checker"

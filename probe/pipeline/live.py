@@ -79,6 +79,7 @@ class Live:
             beside=self.encode if self.place == "beside-render" else None,
             capacity=source.queue,
             policy=source.policy,
+            start_after=self.clock.start_after if self.clock is not None else int,
         )
 
     def length_ns(self) -> int:

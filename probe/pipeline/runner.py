@@ -77,6 +77,8 @@ class Worker(threading.Thread):
 class Program:
     """A source, the stages behind it in order, and perhaps one stage beside the last.
 
+    `start_after` gives the time of the first frame's schedule: at or after the time it is given.
+
     `beside` gets a copy of what the last stage gets, from the stage before; what it makes goes
     nowhere. The queue in front of the first stage holds coded packets and never drops.
     """
@@ -88,6 +90,7 @@ class Program:
     capacity: int = 2
     policy: Policy = "latest"
     stop: threading.Event = field(default_factory=threading.Event)
+    start_after: Callable[[int], int] = int
     failed: list[BaseException] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -123,7 +126,7 @@ class Program:
             for worker in workers:
                 worker.start()
             gauges.start()
-            start_ns = now_ns() + SETTLE_NS
+            start_ns = self.start_after(now_ns() + SETTLE_NS)
             whole = self._drive(Span(start_ns, start_ns + length_ns), workers)
             gauges.stop.set()
             gauges.join()

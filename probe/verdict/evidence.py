@@ -31,6 +31,10 @@ LOOP_SHARE: Final = 0.95
 LOOP_FRAMES: Final = 20
 """A closed loop schedules each frame when the one before was answered: within 2 % of the interval,
 for 95 % of at least 20 frames. An open loop does so only by rare coincidence: our own numbers."""
+LOOP_CORRELATION: Final = 0.9
+"""Where something comes in between (a file is read, a picture decoded), the next frame is still
+scheduled the later, the later the answer: the ranks of both agree. In an open loop they do not, as
+the source knows nothing of the answer: our own number."""
 
 
 class InFlight(NamedTuple):
@@ -117,7 +121,12 @@ class Evidence:
         period = frames.period_ns
         if period is None or len(gap) < LOOP_FRAMES or 2 * len(gap) < len(frames):
             return False
-        return bool(np.mean((gap >= 0) & (gap < LOOP_GAP * period)) >= LOOP_SHARE)
+        if np.mean((gap >= 0) & (gap < LOOP_GAP * period)) >= LOOP_SHARE:
+            return True
+        if np.mean(gap >= 0) < LOOP_SHARE:
+            return False
+        answered = (frames.delivered_ns - frames.scheduled_ns)[:-1][known]
+        return statistics.rank_correlation(answered, answered + gap) >= LOOP_CORRELATION
 
     @property
     def _media_speed(self) -> float | None:
@@ -131,8 +140,7 @@ class Evidence:
     @cached_property
     def sample(self) -> Sample:
         """What the series of misses is worth."""
-        burst = statistics.ASSUMED_BURST[self.tier]
-        return statistics.sample_of(self.frames.missed, burst)
+        return statistics.sample_of(self.frames.missed, self.tier)
 
     @cached_property
     def answer(self) -> Answer:

@@ -44,7 +44,7 @@ def rendered_latency(evidence: Evidence) -> dict[str, Number] | None:
     if not evidence.live:
         return None
     frames = evidence.frames.rows(evidence.frames.answered)
-    sample = statistics.sample_of(frames.missed, statistics.ASSUMED_BURST[evidence.tier])
+    sample = statistics.sample_of(frames.missed, evidence.tier)
     return _distribution(np.sort(frames.latency_ns) / MS_NS, sample)
 
 

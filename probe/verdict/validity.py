@@ -81,6 +81,8 @@ def _tapes(evidence: Evidence) -> list[str]:
         "stopped": "tapes stopped because the disk was full",
     }
     reasons = [f"{tapes[key]} {what}" for key, what in said.items() if tapes.get(key)]
+    if tapes.get("in_memory") is False:
+        reasons.append("tapes were written to a disk, which may have delayed the program")
     rejected = tapes.get("rejected") or []
     return reasons + ([f"{len(rejected)} tapes could not be read"] if rejected else [])
 

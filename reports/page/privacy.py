@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import re
 from typing import Any, Final
 
@@ -21,6 +22,9 @@ def _user() -> str | None:
 
 def redacted(text: str) -> str:
     """Return `text` with home folders as ``~`` and the name of this user as ``USER``."""
+    home = os.environ.get("HOME", "").rstrip("/")
+    if home:  # wherever it is: /data/people/eve
+        text = re.sub(rf"{re.escape(home)}(?=[/\s'\",:;]|$)", "~", text)
     text = _HOME.sub("~", text)
     name = _user()
     return re.sub(rf"\b{re.escape(name)}\b", "USER", text) if name else text

@@ -11,6 +11,7 @@ import pytest
 
 from probe.child import TAIL_BYTES, Child, Watch
 from probe.errors import EnvironmentUnmet, UsageError
+from probe.tape import RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,17 @@ def test_output_is_drained_and_its_end_kept(tmp_path: Path, started: list[Child]
     assert (tmp_path / "program.out").stat().st_size == 300_001
     assert child.error_tail.endswith("the end")
     assert len(child.error_tail) <= TAIL_BYTES
+
+
+def test_many_small_writes_are_kept_as_one_large_one(tmp_path: Path, started: list[Child]) -> None:
+    code = (
+        "import sys, time\n"
+        "for k in range(40): print('line', k, file=sys.stderr, flush=True); time.sleep(0.002)"
+    )
+    child = python(code, tmp_path, started)
+    assert child.wait(30)
+    child.close()
+    assert child.error_tail.splitlines() == [f"line {k}" for k in range(40)]
 
 
 def test_the_program_finds_its_tape_folder_and_no_input(
@@ -125,6 +137,24 @@ def test_the_watch_follows_tapes_and_finds_the_first_frame(
     (tmp_path / "rubbish.tape").write_bytes(b"x")
     assert watch.records() == first + 1000
     assert watch.first_ns == 500
+
+
+def test_the_watch_looks_past_slots_that_stay_unwritten(
+    tmp_path: Path, tape_maker: type[TapeMaker]
+) -> None:
+    writer = tape_maker(tmp_path / "1-1-1.tape")
+    for k in range(10):
+        writer.frame(k, k, k)
+    writer.save()
+    watch = Watch(tmp_path)
+    assert watch.records() == 10
+    writer.records += [bytes(RECORD_BYTES)] * 3  # as a signal handler may leave them
+    writer.save()
+    assert watch.records() == 10
+    for k in range(10, 500):
+        writer.frame(k, k, k)
+    writer.save()
+    assert watch.records() == 10 + 3 + 490
 
 
 def test_the_watch_takes_a_request_for_the_first_frame(

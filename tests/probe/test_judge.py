@@ -9,12 +9,14 @@ import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from probe import cases, judge, store
 from probe.errors import ProbeError
 from probe.model import Finding, FindingOutcome
 from probe.store import Run
 from probe.verdict import schema
+from probe.verdict.evidence import Evidence
 
 VALIDATOR = jsonschema.Draft202012Validator(schema.schema())
 KINDS = (
@@ -458,3 +460,35 @@ def test_an_audit_sees_only_what_it_declared() -> None:
     block = next(audit for audit in judge.audits() if audit.id == "block_delivery")
     with pytest.raises(KeyError, match="not declared"):
         run.only(block.requires).table("spans")
+
+
+def scheduled(due_ns: NDArray[np.int64], answered_ns: NDArray[np.int64]) -> Evidence:
+    run = cases.live_run([20.0] * len(due_ns))
+    table = run.table("frames").assign(
+        scheduled_ns=due_ns, captured_ns=due_ns, delivered_ns=answered_ns, rendered_ns=answered_ns
+    )
+    return Evidence(Run.of(run.manifest, {"frames": table}))
+
+
+def test_a_loop_that_reads_a_file_between_two_answers_is_closed() -> None:
+    rng = np.random.default_rng(3)
+    service = rng.integers(12_000_000, 16_000_000, 200)
+    reading = rng.integers(4_000_000, 4_300_000, 200)
+    due = 10**9 + np.concatenate(([0], np.cumsum(service + reading)[:-1]))
+    assert scheduled(due, due + service).closed_loop
+
+
+@pytest.mark.parametrize("jitter_ns", [0, 1, 2_000_000])
+@pytest.mark.parametrize("rising_ns", [0, 50_000])
+def test_a_source_with_its_own_times_is_open(jitter_ns: int, rising_ns: int) -> None:
+    rng = np.random.default_rng(4)
+    due = 10**9 + np.arange(200) * 33_333_333 + rng.integers(0, jitter_ns + 1, 200)
+    service = rng.integers(12_000_000, 16_000_000, 200) + np.arange(200) * rising_ns
+    assert not scheduled(due, due + service).closed_loop
+
+
+def test_a_wrong_output_is_told_where_an_invalid_measurement_is_silenced() -> None:
+    wrong = {"audit": "wrong_output", "outcome": FindingOutcome.FAILED.value}
+    verdict = {"limits": [], "claims": None, "findings": [wrong]}
+    assert judge.failed(verdict)
+    assert not judge.failed({**verdict, "findings": [{**wrong, "audit": "late_frames"}]})

@@ -175,7 +175,13 @@ def test_a_source_that_ended_is_judged_up_to_its_end() -> None:
     hung = measured.live_window({**manifest, "program": {"outcome": "timed out"}}, made)
     assert hung is not None
     assert hung.end_ns == BEGIN + 9 * SECOND
-    assert judged(made, 9) == [*[Regime.REAL_TIME] * 2, *[Regime.REAL_TIME] * 7]
+    assert judged(made, 9) == [*[Regime.REAL_TIME] * 2, *[Regime.STALLED] * 7]
+
+
+def test_times_that_no_run_can_have_make_no_end_of_windows() -> None:
+    made = frames([20.0] * 60)
+    found = regimes.live_windows(made, Window(-(2**61), -(2**61), BEGIN + SECOND, 0, 0))
+    assert len(found) <= regimes.MOST_WINDOWS + 1
 
 
 def test_a_closed_loop_is_never_real_time() -> None:

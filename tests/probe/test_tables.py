@@ -122,6 +122,44 @@ def test_requests_samples_facts_and_events_find_their_place(
     assert json.loads(events["attributes"][0]) == {"request": 0}
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["NaN", "[1e999]", '"\\ud800"', '{"\\ud800": 1}', "1" * 5000, "[" * 900 + "]" * 900],
+)
+def test_a_fact_that_no_json_file_can_hold_is_an_event(
+    tape_maker: type[TapeMaker], folder: Path, text: str
+) -> None:
+    writer = tape_maker(folder / "tapes" / "1-1-1.tape")
+    writer.frame(0, SECOND, SECOND)
+    writer.mark("fact:odd", SECOND, text=text)
+    writer.save()
+    run = tables.finalise(folder)
+    assert run.manifest["program"]["facts"] == {}
+    assert run.table("events")["kind"].tolist() == ["tape"]
+
+
+def test_a_harness_that_died_measured_up_to_the_last_frame(
+    tape_maker: type[TapeMaker], tmp_path: Path
+) -> None:
+    bounds = {"warmup_ns": SECOND, "duration_ns": 30 * SECOND, "drain_ns": SECOND}
+    begun = {"outcome": "running", "started_ns": 0}
+    said = manifest(state="running", bounds=bounds, program=begun)
+    store.write_json(tmp_path / store.MANIFEST, said)
+    live(tape_maker, tmp_path)
+    window = tables.finalise(tmp_path).manifest["window"]
+    assert window["end_ns"] == 10 * SECOND + 119 * SECOND // 30 + 1000
+
+
+def test_a_run_is_unfinished_until_its_tapes_are_tables(
+    tape_maker: type[TapeMaker], folder: Path
+) -> None:
+    assert not tables.unfinished(folder, store.read_manifest(folder))  # nothing to be made of
+    live(tape_maker, folder)
+    assert tables.unfinished(folder, store.read_manifest(folder))
+    tables.finalise(folder)
+    assert not tables.unfinished(folder, store.read_manifest(folder))
+
+
 def test_outputs_without_numbers_are_matched_by_frame(
     tape_maker: type[TapeMaker], folder: Path
 ) -> None:

@@ -18,6 +18,17 @@ def test_home_folders_are_taken_out(text: str, clean: str) -> None:
     assert privacy.redacted(text) == clean
 
 
+def test_a_home_folder_may_be_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/data/people/eve")
+    assert privacy.redacted("at '/data/people/eve/clip.mp4'") == "at '~/clip.mp4'"
+    assert privacy.redacted("/data/people/evelyn") == "/data/people/evelyn"
+
+
+def test_a_process_without_a_home_loses_no_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/")
+    assert privacy.redacted("/sys/class/thermal") == "/sys/class/thermal"
+
+
 def test_the_name_of_the_user_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(privacy.getpass, "getuser", lambda: "magdalena")
     assert privacy.redacted("/data/magdalena/run") == "/data/USER/run"

@@ -108,7 +108,8 @@ def test_spans_gauges_and_facts(clips: Any, models: Any, programs: Any) -> None:
         ]
         assert order == sorted(order)
     assert set(account.facts) >= {
-        "source", "providers", "model", "encode", "display", "queues", "sink", "interpreter", "load",
+        "source", "providers", "model", "encode", "display",
+        "queues", "sink", "interpreter", "load",
     }  # fmt: skip
     assert account.facts["interpreter"]["switch_interval_s"] == pytest.approx(0.002)
     assert account.facts["providers"]["got"] == ["CPUExecutionProvider"]

@@ -52,6 +52,19 @@ def test_the_first_refresh_after_a_time(rate: Fraction, phase: int, t_ns: int) -
     assert clock.time_ns(refresh - 1) <= t_ns < clock.time_ns(refresh)
 
 
+@given(
+    st.fractions(min_value=1, max_value=500, max_denominator=1001),
+    st.integers(0, 10**9),
+    st.integers(0, 10**16),
+)
+def test_a_start_stands_in_the_phase_of_the_seed(rate: Fraction, phase: int, t_ns: int) -> None:
+    clock = Clock(rate, phase % int(10**9 / rate))
+    start = clock.start_after(t_ns)
+    assert t_ns - 1 <= start <= t_ns + 10**9 / rate
+    nearest = min(clock.time_ns(clock.after(start) + k) - start for k in (-1, 0))
+    assert min(abs(nearest - clock.phase_ns), abs(nearest + 10**9 / rate - clock.phase_ns)) <= 2
+
+
 def test_the_phase_comes_from_the_seed() -> None:
     assert Clock.seeded("60", 7) == Clock.seeded("60", 7)
     assert Clock.seeded("60", 7).phase_ns != Clock.seeded("60", 8).phase_ns
