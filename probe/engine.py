@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 POLL_S: Final = 0.1
+SPILL_NS: Final = 2 * 10**9
+"""How often the collectors' readings are put where a killed harness leaves them."""
 STOP_PATIENCE_S: Final = 3.0
 """How long a program may take to finish its tape after SIGTERM."""
 
@@ -181,7 +183,12 @@ def _open(
             "harness": _harness_identity(),
         }
     )
-    store.write_json(path / store.MANIFEST, session.manifest)
+    try:
+        store.write_json(path / store.MANIFEST, session.manifest)
+    except EnvironmentUnmet:
+        shutil.rmtree(session.tapes, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=True)
+        raise
     return session
 
 
@@ -236,7 +243,7 @@ def _watch(session: _Session, child: Child, sampling: Sampling, device: Device) 
     """Sample and wait until the program ends, hangs, is due to stop, or somebody interrupts."""
     try:
         sampling.start(dataclasses.replace(device, program_pid=child.pid))
-        outcome = _until_over(session, child)
+        outcome = _until_over(session, child, sampling)
     except KeyboardInterrupt:
         outcome = "interrupted"
         session.note("interrupted")
@@ -245,19 +252,22 @@ def _watch(session: _Session, child: Child, sampling: Sampling, device: Device) 
     session.manifest["program"]["outcome"] = outcome
 
 
-def _until_over(session: _Session, child: Child) -> str:
+def _until_over(session: _Session, child: Child, sampling: Sampling) -> str:
     watch, clock = Watch(session.tapes), _Clock(session.scenario, session.manifest["bounds"])
-    seen, moved_ns = 0, child.started_ns
+    seen, moved_ns, spilled_ns = 0, child.started_ns, child.started_ns
     while child.running():
         now = time.monotonic_ns()
         records = watch.records()
         if records != seen:
             seen, moved_ns = records, now
+        if now - spilled_ns > SPILL_NS:
+            spilled_ns = now
+            sampling.spill(session.tapes / store.SPILL)
         session.progress(clock.progress(watch.first_ns, child.started_ns, now))
         late = clock.overdue(watch.first_ns, child.started_ns, now)
         if late is not None:
             return _end(session, child, *late)
-        silence = clock.silence_allowed_ns(seen)
+        silence = clock.silence_allowed_ns(seen, watch.first_ns)
         if silence is not None and now - moved_ns > silence:
             why = f"no record for {silence / 1e9:g} s: the program hangs"
             return _end(session, child, "timed out", why)
@@ -317,11 +327,14 @@ class _Clock:
             return None
         return "timed out", "the program went on long after its time"
 
-    def silence_allowed_ns(self, records: int) -> int | None:
-        """Return how long no record may come; None while a program may be silent."""
-        if records == 0:
-            return None if self.scenario.mode == "command" else self.scenario.run.load
-        return self.scenario.run.hang
+    def silence_allowed_ns(self, records: int, first: int | None) -> int | None:
+        """Return how long no record may come; None while a program may be silent.
+
+        A command may say something and then load or work in silence, until its first frame.
+        """
+        if self.scenario.mode == "command":
+            return None if first is None else self.scenario.run.hang
+        return self.scenario.run.hang if records else self.scenario.run.load
 
 
 def _conclude(session: _Session, child: Child, sampling: Sampling) -> None:
@@ -342,9 +355,8 @@ def _conclude(session: _Session, child: Child, sampling: Sampling) -> None:
         stderr_tail=child.error_tail,
     )
     try:
-        store.write_json(session.path / store.MANIFEST, manifest)
         _write_own_tables(session, sampling, session.path)
-        tables.finalise(session.path)
+        tables.finalise(session.path, manifest)  # on disk it is "running" until its tables are
     except EnvironmentUnmet as error:
         with contextlib.suppress(EnvironmentUnmet):  # `finalise` takes them from there later
             store.write_json(session.tapes / store.MANIFEST, manifest)

@@ -43,9 +43,9 @@ def with_fates(
     `frames` has one row a frame. `outputs` has the columns of the table of that name. `losses` has
     one row a mark: `frame`, `fate` (invalid, duplicate or dropped), `stage`, `reason`, `t_ns`. What
     the program called invalid or duplicate stays so. A frame whose first output was shown after a
-    newer frame's is stale; else it is on time or late by `deadline_ns` after its scheduled time (its
-    captured time where the program never said a schedule); else dropped where that was said; else
-    in flight.
+    newer frame's is stale; else it is on time or late by `deadline_ns` after its scheduled time
+    (its captured time where the program never said a schedule); else dropped where that was said;
+    else in flight.
     """
     first = _first_outputs(outputs)
     table = frames.drop(

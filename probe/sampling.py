@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
 import threading
 import time
 from dataclasses import dataclass, field
@@ -14,9 +16,10 @@ from probe.model import Collector, Device, Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-STOP_WAIT_S: Final = 3.0
-"""A collector that does not return from a read within this is left behind, and said so."""
+WAIT_S: Final = 3.0
+"""A collector that does not return from a call within this is left behind, and said so."""
 
 
 @dataclass
@@ -31,6 +34,7 @@ class _Record:
     cpu_ns: int = 0
     wall_ns: int = 0
     slowest_ns: int = 0
+    spilled: int = 0
     rows: list[tuple[str, str, int, float | None]] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
@@ -67,14 +71,16 @@ class Sampling:
         self.events: list[Event] = []
 
     def start(self, device: Device) -> None:
-        """Start every collector that finds its source."""
+        """Start every collector that finds its source, one after another."""
         for record in self._records:
-            if self._fenced(record, partial(record.collector.start, device)):
-                thread = threading.Thread(
-                    target=self._loop, args=(record,), name=record.collector.name, daemon=True
-                )
-                self._threads[record.collector.name] = thread
-                thread.start()
+            name, begun = record.collector.name, threading.Event()
+            thread = threading.Thread(
+                target=self._live, args=(record, device, begun), name=name, daemon=True
+            )
+            self._threads[name] = thread
+            thread.start()
+            if not begun.wait(WAIT_S):
+                self._failed(record, f"its start did not return within {WAIT_S:g} s")
 
     def stop(self) -> None:
         """Stop every collector; a last reading is taken first. Safe twice."""
@@ -84,11 +90,22 @@ class Sampling:
             thread = self._threads.pop(name, None)
             if thread is None:
                 continue
-            thread.join(STOP_WAIT_S)
+            thread.join(WAIT_S)
             if thread.is_alive():
-                self._failed(record, f"a read did not return within {STOP_WAIT_S:g} s")
-        for record in reversed(self._records):
-            self._fenced(record, record.collector.stop)
+                self._failed(record, f"a call did not return within {WAIT_S:g} s")
+
+    def spill(self, file: Path) -> None:
+        """Append the readings since the last call to `file`, one JSON array a line.
+
+        What a killed harness had read is found there. A file that takes no more is left as it is.
+        """
+        lines = []
+        for record in self._records:
+            fresh = record.rows[record.spilled :]
+            record.spilled += len(fresh)
+            lines += [json.dumps(row) + "\n" for row in fresh]
+        with contextlib.suppress(OSError), file.open("a", encoding="utf-8") as out:
+            out.writelines(lines)
 
     def rows(self) -> list[tuple[str, str, int, float | None]]:
         """Return all readings so far."""
@@ -97,6 +114,14 @@ class Sampling:
     def documents(self) -> list[dict[str, Any]]:
         """Return the collectors' entries for run.json."""
         return [record.document() for record in self._records]
+
+    def _live(self, record: _Record, device: Device, begun: threading.Event) -> None:
+        """Start, read and stop one collector, all on its own thread: no call meets another."""
+        found = self._fenced(record, partial(record.collector.start, device))
+        begun.set()
+        if found:
+            self._loop(record)
+        self._fenced(record, record.collector.stop)
 
     def _loop(self, record: _Record) -> None:
         over, period_s = self._over[record.collector.name], record.collector.period_ns / 1e9
@@ -112,20 +137,17 @@ class Sampling:
 
     @staticmethod
     def _sample(record: _Record) -> None:
-        before, cpu = time.monotonic_ns(), time.thread_time_ns()
+        before = time.monotonic_ns()
         readings = list(record.collector.sample(before))
-        after = time.monotonic_ns()
+        middle = (before + time.monotonic_ns()) // 2
         record.calls += 1
-        record.cpu_ns += time.thread_time_ns() - cpu
-        record.wall_ns += after - before
-        record.slowest_ns = max(record.slowest_ns, after - before)
-        middle = (before + after) // 2
         record.rows += [
             (reading.track, reading.label, middle, reading.value) for reading in readings
         ]
 
     def _fenced(self, record: _Record, call: Callable[[], object]) -> bool:
-        """Call into a collector; whatever it raises becomes its outcome, never ours."""
+        """Call into a collector and time it; what it raises becomes its outcome, never ours."""
+        before, cpu = time.monotonic_ns(), time.thread_time_ns()
         try:
             call()
         except NoData as absent:
@@ -135,6 +157,11 @@ class Sampling:
         except Exception as error:  # noqa: BLE001 - the one fence around a collector
             self._failed(record, f"{type(error).__name__}: {error}")
             return False
+        finally:
+            wall = time.monotonic_ns() - before
+            record.cpu_ns += time.thread_time_ns() - cpu
+            record.wall_ns += wall
+            record.slowest_ns = max(record.slowest_ns, wall)
         return True
 
     def _failed(self, record: _Record, why: str) -> None:

@@ -23,6 +23,8 @@ TAPES: Final = "tapes"
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 """Where tapes are written if there is room: on tmpfs, so that writeback disturbs no program."""
 TAPES_PREFIX: Final = "liveprobe-"
+SPILL: Final = "samples.jsonl"
+"""Beside the tapes: what the collectors read so far."""
 
 INT, FLOAT, TEXT, FLAG = "Int64", "Float64", "string", "boolean"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,21 +57,18 @@ class Marks:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def finalise(path: Path) -> store.Run:
+def finalise(path: Path, manifest: dict[str, Any] | None = None) -> store.Run:
     """Write the tables of the Run at `path` from its tapes, and return the Run.
 
-    The tapes may be whole or torn, the Run finished or interrupted. Samples and events that the
-    engine wrote beforehand are kept and joined with those of the program. A Run whose harness died
-    is recovered: its state becomes `interrupted`. Raises `RunError` for a directory that is no Run
-    or is still being measured, `EnvironmentUnmet` when the tables cannot be written.
+    The tapes may be whole or torn. Samples and events that the engine wrote beforehand are kept and
+    joined with those of the program. The engine gives the `manifest` to conclude with; without it
+    the Run is one that its engine could not finish, and is recovered: where it was `running` its
+    state becomes `interrupted`. Raises `RunError` for a directory that is no Run or is still being
+    measured, `EnvironmentUnmet` when the tables cannot be written.
     """
-    manifest = store.read_manifest(path)
-    if store.being_measured(manifest):
-        raise RunError(f"{path}: is being measured now", remedy="wait until its run has ended")
-    if manifest["state"] == "running":
-        manifest["state"] = "interrupted"
+    if manifest is None:
+        manifest = _abandoned(path)
     folder = tape_folder(path, manifest)
-    manifest = _left_with_the_tapes(path, folder, manifest)
     tapes, rejected = read_all(folder)
     marks = _marks(tapes)
     marks.events = _with_tape_events(marks.events, tapes, rejected)
@@ -94,16 +92,35 @@ def finalise(path: Path) -> store.Run:
     return store.Run.open(path)
 
 
-def _left_with_the_tapes(path: Path, folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Take over what an engine left beside the tapes when the Run's disk was full."""
-    if folder == path or not (folder / store.MANIFEST).exists():
-        return manifest
-    left = store.Run.open(folder)
-    if left.manifest.get("id") != manifest.get("id"):
-        return manifest
-    for name in ("samples", "events"):
-        store.write_table(path, name, left.table(name))
-    return dict(left.manifest)
+def _abandoned(path: Path) -> dict[str, Any]:
+    """Return the manifest of a Run that its engine did not finish, with what it left elsewhere."""
+    manifest = store.read_manifest(path)
+    if store.being_measured(manifest):
+        raise RunError(f"{path}: is being measured now", remedy="wait until its run has ended")
+    folder = tape_folder(path, manifest)
+    if folder != path and (folder / store.MANIFEST).exists():  # the Run's disk was full
+        left = store.Run.open(folder)
+        if left.manifest.get("id") == manifest.get("id"):
+            for name in ("samples", "events"):
+                store.write_table(path, name, left.table(name))
+            return dict(left.manifest)
+    if manifest["state"] == "running":
+        manifest["state"] = "interrupted"
+        manifest["program"] = {**manifest["program"], "outcome": None}
+        if not (path / "samples.parquet").exists():
+            store.write_table(path, "samples", _spilled(folder / store.SPILL))
+    return manifest
+
+
+def _spilled(file: Path) -> pd.DataFrame:
+    """Read what collectors had read when the harness died; a line that is cut short is left out."""
+    rows = []
+    with contextlib.suppress(OSError), file.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            with contextlib.suppress(ValueError, TypeError):
+                track, label, t_ns, value = json.loads(line)
+                rows.append((str(track), str(label), int(t_ns), value and float(value)))
+    return pd.DataFrame(rows, columns=["track", "label", "t_ns", "value"])
 
 
 def unfinished(path: Path, manifest: dict[str, Any]) -> bool:

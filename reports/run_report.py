@@ -261,5 +261,5 @@ def _method(subject: Subject) -> dict[str, Any]:
         "hashes": [(str(k), str(v)) for k, v in subject.part("scenario", "hashes").items() if v],
         "environment": header.environment(subject),
         "ending": header.ending(subject),
-        "program": subject.part("program"),
+        "last_words": method.last_words(subject),
     }

@@ -32,7 +32,9 @@ def _ending(manifest: Mapping[str, Any]) -> list[str]:
     program = manifest["program"]
     status = program.get("exit_code")
     how = program.get("signal") or ("" if status is None else f"exit status {status}")
-    ending = f"  ended     {manifest['state']}: the program {program.get('outcome')}"
+    outcome = program.get("outcome")
+    what = f"the program {outcome}" if outcome else "liveprobe itself was killed"
+    ending = f"  ended     {manifest['state']}: {what}"
     said = str(program.get("stderr_tail") or "").strip().splitlines()
     return [f"{ending} ({how})" if how else ending, *(f"  it said   {line}" for line in said[-1:])]
 

@@ -94,10 +94,12 @@ def _open_loop(evidence: Evidence) -> Ruling:
         )
     p99_ms = nearest_p99(lateness) / 1e6
     late = "" if p99_ms <= LATENESS_NS / 1e6 else f", more than {LATENESS_NS / 1e6:g} ms"
-    return _holds(
-        "open loop: each frame was due at its own time, whatever became of the one before; "
-        f"released p99 {p99_ms:.2f} ms late{late}, {len(lateness):,} frames"
+    known = (
+        "no sign of a closed loop; the schedule is the program's own statement"
+        if evidence.mode is Mode.COMMAND
+        else "open loop: each frame was due at its own time, whatever became of the one before"
     )
+    return _holds(f"{known}; released p99 {p99_ms:.2f} ms late{late}, {len(lateness):,} frames")
 
 
 def nearest_p99(ordered: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
@@ -240,7 +242,7 @@ def _sane(evidence: Evidence) -> Ruling:
         return _holds(f"times and counts agree; Little's law not measured: {why}")
     return _holds(
         f"times and counts agree; {flight.gauge:.2f} frames in flight by the gauge, "
-        f"{flight.counted:.2f} by rate x latency"
+        f"{flight.counted:.2f} by the frames at the same moments"
     )
 
 
@@ -279,7 +281,8 @@ def _little(evidence: Evidence) -> list[str]:
     if off <= LITTLE_TOLERANCE * flight.counted:
         return []
     what = (
-        f"{flight.gauge:.2f} frames in flight by the gauge, {flight.counted:.2f} by rate x latency"
+        f"{flight.gauge:.2f} frames in flight by the gauge, {flight.counted:.2f} by the frames at "
+        "the same moments"
     )
     return [f"Little's law is off by over 10 %: {what}"]
 

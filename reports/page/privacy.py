@@ -8,6 +8,11 @@ import re
 from typing import Any, Final
 
 _HOME: Final = re.compile(r"(?:/home|/Users)/[^/\s'\",:;]+|/root(?=[/\s'\",:;]|$)")
+_SYSTEM: Final = r"(?!sys/|proc/|dev/)"
+_QUOTED_PATH: Final = re.compile(rf"""(["'])[~/]{_SYSTEM}[^"']*/([^"'/]+)\1""")
+_PATH: Final = re.compile(rf"""(?<![\w./~:])[~/]{_SYSTEM}(?:[^/\s'",:;]*/)+([^/\s'",:;]+)""")
+_LOGIN: Final = re.compile(r"://[^/\s@]*@")
+"""Name and password in a URL, as of a camera."""
 _SHORT_NAME: Final = 3
 """A user name of so few letters would be found inside words."""
 
@@ -21,13 +26,18 @@ def _user() -> str | None:
 
 
 def redacted(text: str) -> str:
-    """Return `text` with home folders as ``~`` and the name of this user as ``USER``."""
+    """Return `text` with home folders as ``~``, this user as ``USER``, and URLs without logins."""
     home = os.environ.get("HOME", "").rstrip("/")
     if home:  # wherever it is: /data/people/eve
         text = re.sub(rf"{re.escape(home)}(?=[/\s'\",:;]|$)", "~", text)
-    text = _HOME.sub("~", text)
+    text = _LOGIN.sub("://", _HOME.sub("~", text))
     name = _user()
     return re.sub(rf"\b{re.escape(name)}\b", "USER", text) if name else text
+
+
+def without_folders(text: str) -> str:
+    """Return `text` with each absolute path cut to its last part, but for those of the system."""
+    return _PATH.sub(r"\1", _QUOTED_PATH.sub(r"\1\2\1", redacted(text)))
 
 
 def redacted_document(value: Any) -> Any:  # noqa: ANN401  JSON in, JSON out

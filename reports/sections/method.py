@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from reports.page import numbers, status
-from reports.page.privacy import file_name
+from reports.page.privacy import file_name, without_folders
 from reports.sections.header import change_shown
 
 if TYPE_CHECKING:
     from reports.page.status import Status
     from reports.page.subject import Subject
 
+_SCRIPT: Final = re.compile(r"[\w./~+-]+\.\w+|[\w./~+-]*/[\w.+-]+")
+"""A word of a command that is a file's name and nothing else."""
 DEFINITIONS: Final = (
     ("Response latency", "is when a picture is shown minus when its source frame was scheduled."),
     ("Scheduled", "counts, not asked for: a stall cannot hide behind frames that it never took."),
@@ -179,12 +182,25 @@ def tapes(subject: Subject) -> str:
     return f"{text}; {numbers.listed(faults) if faults else 'none lost, none torn'}."
 
 
+def last_words(subject: Subject) -> str:
+    """Return the last line that the program wrote to stderr, with paths cut to file names."""
+    lines = str(subject.part("program").get("stderr_tail") or "").strip().splitlines()
+    return without_folders(lines[-1])[:500] if lines else ""
+
+
+def _program(command: list[Any]) -> list[str]:
+    """Return the program and its script by name; other arguments may be anything, so they stay."""
+    words = [str(word) for word in command]
+    shown = [file_name(word) for word in words[:1]]
+    shown += [file_name(word) for word in words[1:2] if _SCRIPT.fullmatch(word)]
+    return shown + ["..."] * (len(words) > len(shown))
+
+
 def rerun(subject: Subject) -> str:
     """Return the command that runs this again; paths are cut to file names."""
     if subject.mode == "command":
         command = subject.part("program").get("command") or []
-        words = [file_name(str(word)) if "/" in str(word) else str(word) for word in command]
-        return shlex.join(["liveprobe", "run", "--", *words])
+        return shlex.join(["liveprobe", "run", "--", *_program(command)])
     scenario = subject.part("scenario")
     words = ["liveprobe", "run", subject.name]
     for override in scenario.get("overrides") or []:

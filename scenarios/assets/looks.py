@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scenarios.assets.canvas import Material
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scenarios.assets.shapes import Colour

@@ -137,10 +137,11 @@ def test_an_interrupt_keeps_what_was_measured(tmp_path: Path) -> None:
 
 
 def test_a_killed_harness_leaves_a_run_that_recovers_and_no_program(tmp_path: Path) -> None:
-    document = scenario(PACED.format(count=10**6), duration="60s").document()
+    code, cpu = PACED.format(count=10**6), ["cpu"]
+    document = scenario(code, duration="60s", collectors=cpu).document()
     text = (
         "from pathlib import Path; from probe import engine; from probe.scenario import Scenario\n"
-        f"scenario = Scenario.of_document({document!r})\n"
+        f"scenario = Scenario.of_document({document!r}); engine.SPILL_NS = 0\n"
         f"folder = Path({str(tmp_path)!r})\n"
         "engine.measure(scenario, folder, progress=lambda p: print(p.phase, flush=True))"
     )
@@ -154,6 +155,11 @@ def test_a_killed_harness_leaves_a_run_that_recovers_and_no_program(tmp_path: Pa
         with pytest.raises(RunError, match="being measured"):
             tables.finalise(path)
         pid = store.read_manifest(path)["program"]["pid"]
+        folder = tables.tape_folder(path, store.read_manifest(path))
+        spill, until = folder / store.SPILL, time.monotonic() + 30
+        while not spill.exists() or not spill.stat().st_size:
+            assert time.monotonic() < until, "no collector's reading was spilled"
+            time.sleep(0.01)
         harness.kill()
     until = time.monotonic() + 30
     while pid is not None and Path(f"/proc/{pid}/stat").exists():
@@ -165,6 +171,9 @@ def test_a_killed_harness_leaves_a_run_that_recovers_and_no_program(tmp_path: Pa
     run = tables.finalise(path)
     assert run.manifest["state"] == "interrupted"
     assert len(run.table("frames")) > 0
+    assert run.table("samples")["track"].str.startswith("cpu.").any()
+    store.discard_tapes(folder)
+    assert not folder.exists()
 
 
 def test_impossible_requests_leave_nothing_behind(tmp_path: Path) -> None:
@@ -185,3 +194,10 @@ def test_an_output_folder_that_cannot_be_used_says_so(tmp_path: Path) -> None:
         engine.measure(scenario(""), file)
     with pytest.raises((UsageError, EnvironmentUnmet), match="proc"):
         engine.measure(scenario(""), Path("/proc/liveprobe"))
+
+
+def test_a_command_may_be_silent_until_its_first_frame(tmp_path: Path) -> None:
+    code = "import time, probe; probe.mark('loaded'); time.sleep(1.5)\n" + PACED.format(count=5)
+    run = measured(engine.measure(scenario(code, hang="0.5s"), tmp_path))
+    assert run.manifest["program"]["outcome"] == "ended"
+    assert len(run.table("frames")) == 5

@@ -365,7 +365,7 @@ def test_little_counts_lost_frames_too(made_run: Make) -> None:
     for kind in ("dropping", "stalled", "late", "in-flight"):
         found = judged(Run.open(made_run(kind)))
         assert found["validity"]["status"] == "limited", kind
-        assert "by rate x latency" in rule(found, 14)["reason"], kind
+        assert "by the frames at the same moments" in rule(found, 14)["reason"], kind
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from typing import ClassVar
 
+import pytest
+
+from probe import sampling as sampling_module
 from probe.errors import NoData
 from probe.model import Device, Sample, Track
 from probe.sampling import Sampling
@@ -95,6 +100,43 @@ def test_a_missing_source_is_data_not_a_failure() -> None:
     assert document["reason"] == "/sys/nothing: no such sensor"
     assert document["remedy"] == "plug one in"
     assert sampling.rows() == []
+
+
+def test_what_was_read_can_be_spilled_as_it_comes(tmp_path: Path) -> None:
+    steady, file = Steady(), tmp_path / "samples.jsonl"
+    sampling = Sampling([steady])
+    sampling.start(Device("here"))
+    assert steady.thrice.wait(30)
+    sampling.spill(file)
+    sampling.stop()
+    sampling.spill(file)
+    sampling.spill(tmp_path / "no folder" / "samples.jsonl")
+    spilled = [tuple(json.loads(line)) for line in file.read_text().splitlines()]
+    assert spilled == sampling.rows()
+
+
+class Blocking(Steady):
+    name = "blocking"
+    free: ClassVar[threading.Event] = threading.Event()
+
+    def start(self, device: Device) -> None:
+        self.free.wait(30)
+
+
+def test_a_collector_that_does_not_start_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling_module, "WAIT_S", 0.05)
+    steady = Steady()
+    sampling = Sampling([Blocking(), steady])
+    sampling.start(Device("here"))
+    assert steady.thrice.wait(30)
+    thread = sampling._threads["blocking"]
+    sampling.stop()
+    Blocking.free.set()
+    thread.join(30)
+    blocked, fine = sampling.documents()
+    assert blocked["outcome"] == "failed"
+    assert "did not return" in blocked["reason"]
+    assert fine["outcome"] == "ok"
 
 
 def test_a_crash_ends_the_collector_and_nothing_else() -> None:

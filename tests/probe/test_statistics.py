@@ -128,13 +128,18 @@ def test_half_a_run_of_misses_in_one_piece_refutes() -> None:
     sample = statistics.sample_of(missed, Tier.QUICK)
     assert sample.effective < 5
     assert statistics.answer(sample).outcome is Outcome.REFUTED
-    assert statistics.answer(statistics.sample_of(~missed | missed, Tier.STANDARD)).outcome is Outcome.REFUTED
+    assert (
+        statistics.answer(statistics.sample_of(~missed | missed, Tier.STANDARD)).outcome
+        is Outcome.REFUTED
+    )
 
 
 def test_one_short_cluster_refutes_nothing() -> None:
     missed = np.zeros(900, dtype=bool)
     missed[100:115] = True
-    assert statistics.answer(statistics.sample_of(missed, Tier.QUICK)).outcome is Outcome.INCONCLUSIVE
+    assert (
+        statistics.answer(statistics.sample_of(missed, Tier.QUICK)).outcome is Outcome.INCONCLUSIVE
+    )
 
 
 def test_a_percentile_is_a_nearest_rank_or_nothing() -> None:
@@ -156,7 +161,10 @@ def test_the_upper_bound_is_an_order_statistic() -> None:
     assert statistics.upper_bound(ordered, free) == 18_000 - 149
     small = statistics.sample_of(np.zeros(458, dtype=bool), Tier.QUICK)
     assert statistics.upper_bound(ordered[:458], small) is None
-    assert statistics.upper_bound(ordered[:0], statistics.sample_of(ordered[:0] > 0, Tier.QUICK)) is None
+    assert (
+        statistics.upper_bound(ordered[:0], statistics.sample_of(ordered[:0] > 0, Tier.QUICK))
+        is None
+    )
 
 
 @given(
@@ -251,7 +259,9 @@ def test_clusters_fool_the_plain_test_and_hardly_this_one(burst: int, naive_shar
 def test_a_good_program_with_bursts_is_supported_in_ten_minutes() -> None:
     rng = np.random.default_rng(12)
     outcomes = [
-        statistics.answer(statistics.sample_of(clustered(rng, 18_000, 3, 0.001), Tier.STANDARD)).outcome
+        statistics.answer(
+            statistics.sample_of(clustered(rng, 18_000, 3, 0.001), Tier.STANDARD)
+        ).outcome
         for _ in range(50)
     ]
     assert outcomes.count(Outcome.SUPPORTED) >= 45

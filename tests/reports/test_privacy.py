@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from probe.store import Run
 from reports.page import privacy
+from reports.page.subject import Subject
+from reports.sections import method
 
 
 @pytest.mark.parametrize(
@@ -12,6 +15,7 @@ from reports.page import privacy
         ("at '/Users/Bob Smith/x', line 3", "at '~ Smith/x', line 3"),
         ("/root/.cache and /rootfs", "~/.cache and /rootfs"),
         ("/sys/class/thermal", "/sys/class/thermal"),
+        ("rtsp://eve:secret@10.0.0.2/cam", "rtsp://10.0.0.2/cam"),
     ],
 )
 def test_home_folders_are_taken_out(text: str, clean: str) -> None:
@@ -43,3 +47,30 @@ def test_a_document_is_cleaned_in_keys_and_depths() -> None:
 def test_a_path_is_cut_to_its_file() -> None:
     assert privacy.file_name("/home/eve/films/my clip.mp4") == "my clip.mp4"
     assert privacy.file_name("C:\\Users\\eve\\clip.mp4") == "clip.mp4"
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ('File "/srv/clients/Secret Corp/mary.smith/x.py", line 3', 'File "x.py", line 3'),
+        ("cannot open /mnt/mary/clip.mp4: gone", "cannot open clip.mp4: gone"),
+        ("~/work/clip.mp4", "clip.mp4"),
+        ("/sys/class/thermal/zone0 is not there", "/sys/class/thermal/zone0 is not there"),
+        ("ratio 3/4 and/or http://a/b", "ratio 3/4 and/or http://a/b"),
+    ],
+)
+def test_folders_are_cut_from_what_a_program_says(text: str, clean: str) -> None:
+    assert privacy.without_folders(text) == clean
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (["/usr/bin/python3", "/srv/eve/live.py", "--key", "SECRET"], "python3 live.py ..."),
+        (["sh", "-c", "token=SECRET123 ./run"], "sh ..."),
+        (["/opt/eve/player"], "player"),
+    ],
+)
+def test_a_command_is_shown_without_what_it_was_told(command: list[str], shown: str) -> None:
+    subject = Subject.of((Run.of({"mode": "command", "program": {"command": command}}, {}), {}))
+    assert method.rerun(subject) == f"liveprobe run -- {shown}"
