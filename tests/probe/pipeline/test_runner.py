@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -166,3 +167,14 @@ def test_stop_ends_the_source_and_lets_the_rest_come_out() -> None:
     program = Program(source, [Pass("one"), last], policy="block", stop=stop)
     assert program.run(10**12)
     assert last.seen == list(range(source.given))
+
+
+def test_threads_carry_the_names_of_their_stages_for_the_kernel() -> None:
+    names: list[str] = []
+
+    def look(_: Item) -> None:
+        task = Path(f"/proc/self/task/{threading.get_native_id()}/comm")
+        names.append(task.read_text().strip())
+
+    assert run(Program(Count(1), [Pass("decode", look), Pass("infer", look)], policy="block"))
+    assert names == ["decode", "infer"]
