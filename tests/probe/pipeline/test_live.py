@@ -166,13 +166,14 @@ def test_block_keeps_every_frame_and_its_scheduled_time(
         document(
             clips.make(count=40),
             models.identity([1, 3, 1200, 1600]),
-            source={"fps": 200, "queue": 1, "policy": "block", "loop": False},
+            # 40 frames are due within 40 ms; their 23 MB tensors take longer on any machine
+            source={"fps": 1000, "queue": 1, "policy": "block", "loop": False},
         ),
     )
     assert account.code == 0, account.stderr
     assert not account.marks["dropped"]
     start = account.frames[0]["scheduled"]
-    assert all(f["scheduled"] - start == k * 5_000_000 for k, f in account.frames.items())
+    assert all(f["scheduled"] - start == k * 1_000_000 for k, f in account.frames.items())
     late = [f["captured"] - f["scheduled"] for f in account.frames.values()]
     assert max(late) > 50_000_000, "overdue frames are released late, with their own times"
     assert account.frames_of("presented") == sorted(account.frames_of("presented"))
