@@ -13,11 +13,11 @@ from scenarios.assets.painterly import painted_bytes
 from scenarios.assets.small_clips import FRAMES, HEIGHT, WIDTH
 
 SCENES = 24
-# Measured: 0.723 on these 24 scenes, 0.702 on 200 (ASSETS.toml). The margin of 0.1 leaves room for
+# Measured: 0.754 on these 24 scenes, 0.749 on 200 (ASSETS.toml). The margin of 0.1 leaves room for
 # another runtime's arithmetic and for a retrained model of the same kind: one scene deviates by
 # 0.2, so a mean over 24 by 0.04. A wrong file or a wrong channel order falls far below.
-LEAST_IOU = 0.6
-# Measured: 0.962 on these scenes; int8 kernels differ between processors, mostly at the edges.
+LEAST_IOU = 0.65
+# Measured: 0.956 on these scenes; int8 kernels differ between processors, mostly at the edges.
 LEAST_AGREEMENT = 0.85
 
 
@@ -77,4 +77,4 @@ def test_generated_frames_have_structure_and_motion(drawn_clip: np.ndarray) -> N
 
 def test_blocks_join_without_a_cut(drawn_clip: np.ndarray) -> None:
     moved = np.abs(np.diff(drawn_clip.astype(float), axis=0)).mean(axis=(1, 2, 3))
-    assert moved[FRAMES - 1] < 4.0 * np.median(moved) + 3.0
+    assert moved[FRAMES - 1] < 3.0 * np.median(moved) + 3.0  # measured: 6.4 < 11.7
