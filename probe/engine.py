@@ -13,13 +13,13 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import probe
 from probe import provenance, store, tables
 from probe.child import Child, Watch
+from probe.course import Course, Phase, Progress
 from probe.devices import local
 from probe.devices.surroundings import TMPFS_ROOM_BYTES
 from probe.errors import EnvironmentUnmet, ProbeError, UsageError
@@ -38,25 +38,6 @@ SPILL_NS: Final = 2 * 10**9
 """How often the collectors' readings are put where a killed harness leaves them."""
 STOP_PATIENCE_S: Final = 3.0
 """How long a program may take to finish its tape after SIGTERM."""
-
-
-class Phase(StrEnum):
-    """Where a run is; `MEASURING` is when nobody should disturb it."""
-
-    LOADING = "loading"
-    WARM_UP = "warm-up"
-    MEASURING = "measuring"
-    DRAINING = "draining"
-    FINALISING = "finalising"
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a caller is told, about ten times a second; `total_ns` None means no known end."""
-
-    phase: Phase
-    elapsed_ns: int
-    total_ns: int | None
 
 
 @dataclass(frozen=True)
@@ -253,7 +234,7 @@ def _watch(session: _Session, child: Child, sampling: Sampling, device: Device) 
 
 
 def _until_over(session: _Session, child: Child, sampling: Sampling) -> str:
-    watch, clock = Watch(session.tapes), _Clock(session.scenario, session.manifest["bounds"])
+    watch, course = Watch(session.tapes), Course(session.scenario, session.manifest["bounds"])
     seen, moved_ns, spilled_ns = 0, child.started_ns, child.started_ns
     while child.running():
         now = time.monotonic_ns()
@@ -263,11 +244,11 @@ def _until_over(session: _Session, child: Child, sampling: Sampling) -> str:
         if now - spilled_ns > SPILL_NS:
             spilled_ns = now
             sampling.spill(session.tapes / store.SPILL)
-        session.progress(clock.progress(watch.first_ns, child.started_ns, now))
-        late = clock.overdue(watch.first_ns, child.started_ns, now)
+        session.progress(course.progress(watch.first_ns, child.started_ns, now))
+        late = course.overdue(watch.first_ns, child.started_ns, now)
         if late is not None:
             return _end(session, child, *late)
-        silence = clock.silence_allowed_ns(seen, watch.first_ns)
+        silence = course.silence_allowed_ns(seen, watch.first_ns)
         if silence is not None and now - moved_ns > silence:
             why = f"no record for {silence / 1e9:g} s: the program hangs"
             return _end(session, child, "timed out", why)
@@ -283,58 +264,6 @@ def _end(session: _Session, child: Child, outcome: str, why: str) -> str:
     session.note(why)
     child.stop(STOP_PATIENCE_S)
     return outcome
-
-
-@dataclass(frozen=True)
-class _Clock:
-    """When a run should be where; all times in ns."""
-
-    scenario: Scenario
-    bounds: dict[str, Any]
-
-    def _stages(self) -> list[tuple[Phase, int | None]]:
-        return [
-            (Phase.WARM_UP, self.bounds["warmup_ns"]),
-            (Phase.MEASURING, self.bounds["duration_ns"]),
-            (Phase.DRAINING, self.bounds["drain_ns"]),
-        ]
-
-    def progress(self, first: int | None, started: int, now: int) -> Progress:
-        if first is None:
-            return Progress(Phase.LOADING, now - started, None)
-        since = now - first
-        for phase, length in self._stages():
-            if length is None or since < length:
-                return Progress(phase, max(since, 0), length)
-            since -= length
-        return Progress(Phase.DRAINING, since, None)
-
-    def overdue(self, first: int | None, started: int, now: int) -> tuple[str, str] | None:
-        """Say whether the run is to be stopped now: (outcome, why), or None."""
-        if self.bounds["duration_ns"] is None:
-            return None
-        own = self.scenario.mode != "command"
-        total = sum(length for _, length in self._stages() if length is not None)
-        begin = first if first is not None else started
-        if not own:
-            over = now - begin > total
-            return ("stopped", "stopped after the time that was asked for") if over else None
-        if first is None:
-            if now - started <= self.scenario.run.load:
-                return None
-            return "timed out", f"no frame within {self.scenario.run.load / 1e9:g} s (run.load)"
-        if now - begin <= total + self.scenario.run.hang:
-            return None
-        return "timed out", "the program went on long after its time"
-
-    def silence_allowed_ns(self, records: int, first: int | None) -> int | None:
-        """Return how long no record may come; None while a program may be silent.
-
-        A command may say something and then load or work in silence, until its first frame.
-        """
-        if self.scenario.mode == "command":
-            return None if first is None else self.scenario.run.hang
-        return self.scenario.run.hang if records else self.scenario.run.load
 
 
 def _conclude(session: _Session, child: Child, sampling: Sampling) -> None:

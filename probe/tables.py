@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -14,47 +13,14 @@ import pandas as pd
 from probe import store
 from probe.errors import RunError
 from probe.fates import bursts, period_ns, with_fates
-from probe.model import Fate
-from probe.tape import (
-    FLAG_FLOAT,
-    FLAG_RAISED,
-    FRAME,
-    MARK,
-    NULL,
-    SPAN,
-    STOPPED,
-    SUFFIX,
-    Tape,
-    read_all,
-)
+from probe.marks import Marks, marks_of
+from probe.rows import frames_of, spans_of
+from probe.tape import STOPPED, SUFFIX, Tape, read_all
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+__all__ = ["bursts", "finalise", "period_ns", "tape_folder", "unfinished"]
 
-    from numpy.typing import NDArray
-
-__all__ = ["bursts", "finalise", "period_ns"]
-
-LOSSES: Final = {fate.value: fate.value for fate in (Fate.INVALID, Fate.DUPLICATE, Fate.DROPPED)}
-"""Marks that say what became of a frame, worst first."""
-OUTPUTS: Final = ("delivered", "presented")
-FACT: Final = "fact:"
-FACT_DEPTH: Final = 32
-"""A fact that is nested deeper is refused: what writes and shows it later is recursive."""
 FALLBACK_PERIOD_NS: Final = 1e9 / 30
 """For bursts where neither a schedule nor a stated rate gives a frame period."""
-
-
-@dataclass
-class Marks:
-    """The marks of all tapes, sorted by their meaning."""
-
-    outputs: pd.DataFrame
-    losses: pd.DataFrame
-    samples: pd.DataFrame
-    events: pd.DataFrame
-    requests: pd.DataFrame
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def finalise(path: Path, manifest: dict[str, Any] | None = None) -> store.Run:
@@ -70,9 +36,9 @@ def finalise(path: Path, manifest: dict[str, Any] | None = None) -> store.Run:
         manifest = _abandoned(path)
     folder = tape_folder(path, manifest)
     tapes, rejected = read_all(folder)
-    marks = _marks(tapes)
+    marks = marks_of(tapes)
     marks.events = _with_tape_events(marks.events, tapes, rejected)
-    spans, frames = _spans(tapes), _frames(tapes)
+    spans, frames = spans_of(tapes), frames_of(tapes)
     window = _window(manifest, frames, marks.requests)
     outputs = _outputs(marks, frames, manifest)
     frames = with_fates(frames, outputs, marks.losses, int(manifest["deadline_ns"]))
@@ -139,172 +105,6 @@ def tape_folder(path: Path, manifest: dict[str, Any]) -> Path:
     inside = path / store.TAPES
     elsewhere = (manifest.get("tapes") or {}).get("folder")
     return Path(elsewhere) if elsewhere and not any(inside.glob(f"*{SUFFIX}")) else inside
-
-
-def _spans(tapes: Iterable[Tape]) -> pd.DataFrame:
-    parts = []
-    for tape in tapes:
-        rows = tape.records[tape.records["kind"] == SPAN]
-        if not len(rows):
-            continue
-        parts.append(
-            pd.DataFrame(
-                {
-                    "frame": _nullable(rows["frame"]),
-                    "stage": _texts(tape, rows["name"]),
-                    "thread": _repeat(f"{tape.header.thread}:{tape.header.tid}", len(rows)),
-                    "start_ns": rows["t0"].astype(np.int64),
-                    "end_ns": rows["t1"].astype(np.int64),
-                    "queue_ns": _nullable(rows["a"]),
-                    "bytes_in": _nullable(rows["b"]),
-                    "bytes_out": _nullable(rows["c"]),
-                    "raised": (rows["flags"] & FLAG_RAISED) != 0,
-                }
-            )
-        )
-    joined = _concatenate("spans", parts)
-    return joined.sort_values("start_ns", kind="stable", ignore_index=True)
-
-
-def _frames(tapes: Iterable[Tape]) -> pd.DataFrame:
-    parts = []
-    for tape in tapes:
-        rows = tape.records[tape.records["kind"] == FRAME]
-        if len(rows):
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "frame": _nullable(rows["frame"]),
-                        "source_index": _nullable(rows["b"]),
-                        "pts_ns": _nullable(rows["a"]),
-                        "scheduled_ns": _nullable(rows["t0"]),
-                        "captured_ns": _nullable(rows["t1"]),
-                    }
-                )
-            )
-    joined = _concatenate("frames", parts).dropna(subset=["frame"])
-    return joined.drop_duplicates("frame").sort_values("frame", ignore_index=True)
-
-
-def _marks(tapes: Iterable[Tape]) -> Marks:
-    parts = [_mark_rows(tape) for tape in tapes]
-    rows = pd.concat(parts, ignore_index=True) if parts else _mark_rows(None)
-    rows = rows.sort_values("t_ns", kind="stable", ignore_index=True)
-    name = rows["name"]
-    is_output, is_loss = name.isin(OUTPUTS), name.isin(list(LOSSES))
-    is_request, is_fact = name == "request", name.str.startswith(FACT).astype(bool)
-    plain = ~(is_output | is_loss | is_request | is_fact)
-    valued = plain & rows["value"].notna()
-    samples = rows[valued]
-    facts, spoilt = _facts(rows[is_fact])
-    events = pd.concat([_events(rows[is_request | (plain & ~valued)]), spoilt], ignore_index=True)
-    return Marks(
-        outputs=rows[is_output],
-        losses=_losses(rows[is_loss]),
-        samples=pd.DataFrame(
-            {
-                "track": "program." + samples["name"],
-                "label": samples["stage"],
-                "t_ns": samples["t_ns"],
-                "value": samples["value"],
-            }
-        ),
-        events=events,
-        requests=rows[is_request][["frame", "t_ns"]],
-        facts=facts,
-    )
-
-
-def _mark_rows(tape: Tape | None) -> pd.DataFrame:
-    """Return the marks of a tape with their names looked up; `value` is a float, null if unsaid."""
-    if tape is None:
-        columns = ["name", "t_ns", "frame", "value", "stage", "text", "output"]
-        empty = pd.DataFrame({key: pd.Series(dtype="string") for key in columns})
-        return empty.astype(
-            {"t_ns": "Int64", "frame": "Int64", "value": "Float64", "output": "Int64"}
-        )
-    rows = tape.records[tape.records["kind"] == MARK]
-    as_float = np.ascontiguousarray(rows["t1"]).view(np.float64)
-    exact = (rows["flags"] & FLAG_FLOAT) != 0
-    value = np.where(exact, as_float, rows["t1"].astype(np.float64))
-    said = exact | (rows["t1"] != NULL)
-    return pd.DataFrame(
-        {
-            "name": _texts(tape, rows["name"]),
-            "t_ns": pd.array(rows["t0"].astype(np.int64), dtype="Int64"),
-            "frame": _nullable(rows["frame"]),
-            "value": pd.array(np.where(said, value, np.nan), dtype="Float64"),
-            "stage": _texts(tape, rows["a"]),
-            "text": _texts(tape, rows["b"]),
-            "output": _nullable(rows["c"]),
-        }
-    )
-
-
-def _losses(rows: pd.DataFrame) -> pd.DataFrame:
-    ranked = rows.assign(rank=rows["name"].map({name: k for k, name in enumerate(LOSSES)}))
-    ranked = ranked.dropna(subset=["frame"]).sort_values("rank", kind="stable")
-    return pd.DataFrame(
-        {
-            "frame": ranked["frame"],
-            "fate": ranked["name"],
-            "stage": ranked["stage"],
-            "reason": ranked["text"],
-            "t_ns": ranked["t_ns"],
-        }
-    )
-
-
-def _facts(rows: pd.DataFrame) -> tuple[dict[str, Any], pd.DataFrame]:
-    facts: dict[str, Any] = {}
-    spoilt = []
-    for name, t_ns, text in zip(rows["name"], rows["t_ns"], rows["text"], strict=True):
-        try:
-            facts[name.removeprefix(FACT)] = _fact(text)
-        except (ValueError, RecursionError) as error:
-            why = f"{name} is no JSON that can be kept: {error}"
-            spoilt.append({"t_ns": t_ns, "kind": "tape", "text": why, "attributes": "{}"})
-    return facts, pd.DataFrame(spoilt, columns=list(store.TABLES["events"]))
-
-
-def _fact(text: str) -> Any:  # noqa: ANN401 - JSON
-    """Parse what run.json can hold; raises `ValueError` or `RecursionError` for all else.
-
-    Python reads more than JSON has: NaN, numbers beyond a float64, halves of a character.
-    """
-    value = json.loads(text)
-    _check_depth(value, FACT_DEPTH)
-    json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-    return value
-
-
-def _check_depth(value: object, room: int) -> None:
-    if room == 0:
-        raise ValueError(f"nested more than {FACT_DEPTH} deep")
-    inside = value.values() if isinstance(value, dict) else value
-    for each in inside if isinstance(value, (dict, list)) else ():  # type: ignore[attr-defined]
-        _check_depth(each, room - 1)
-
-
-def _events(rows: pd.DataFrame) -> pd.DataFrame:
-    attributes = [
-        json.dumps({key: value for key, value in said.items() if value not in (None, "")})
-        for said in (
-            {
-                "request" if name == "request" else "frame": None if pd.isna(frame) else int(frame),
-                "stage": stage,
-            }
-            for name, frame, stage in zip(rows["name"], rows["frame"], rows["stage"], strict=True)
-        )
-    ]
-    return pd.DataFrame(
-        {
-            "t_ns": rows["t_ns"],
-            "kind": rows["name"],
-            "text": rows["text"],
-            "attributes": pd.Series(attributes, index=rows.index, dtype="string"),
-        }
-    )
 
 
 def _outputs(marks: Marks, frames: pd.DataFrame, manifest: dict[str, Any]) -> pd.DataFrame:
@@ -438,25 +238,3 @@ def _tape_summary(
         "stopped": sum(tape.header.state == STOPPED for tape in tapes),
         "rejected": [[path.name, why] for path, why in rejected],
     }
-
-
-def _concatenate(name: str, parts: list[pd.DataFrame]) -> pd.DataFrame:
-    if not parts:
-        return store.empty_table(name)
-    return store.as_table(name, pd.concat(parts, ignore_index=True))
-
-
-def _nullable(values: NDArray[Any]) -> pd.api.extensions.ExtensionArray:
-    plain = values.astype(np.int64)
-    return pd.arrays.IntegerArray(plain, plain == NULL)
-
-
-def _texts(tape: Tape, ids: NDArray[Any]) -> pd.api.extensions.ExtensionArray:
-    """Look names up by id; an id that the tape does not define reads ``?<id>``."""
-    distinct, where = np.unique(ids, return_inverse=True)
-    known = [tape.names.get(int(identity), f"?{identity}") for identity in distinct]
-    return pd.array(np.array(known, dtype=object)[where], dtype="string")
-
-
-def _repeat(text: str, count: int) -> pd.api.extensions.ExtensionArray:
-    return pd.array(np.full(count, text, dtype=object), dtype="string")
