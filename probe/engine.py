@@ -22,7 +22,7 @@ from probe.child import Child, Watch
 from probe.course import Course, Phase, Progress
 from probe.devices import local
 from probe.devices.surroundings import TMPFS_ROOM_BYTES
-from probe.errors import EnvironmentUnmet, ProbeError, UsageError
+from probe.errors import EnvironmentUnmet, UsageError
 from probe.model import Device, Event
 from probe.neighbours import ours
 from probe.sampling import Sampling
@@ -348,4 +348,4 @@ def _interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-__all__ = ["Origin", "Phase", "ProbeError", "Progress", "measure"]
+__all__ = ["Origin", "Phase", "Progress", "measure"]
