@@ -64,6 +64,8 @@ class Boxes:
         if corners.ndim < 2 or corners.shape[-1] != _CORNERS:  # noqa: PLR2004 - rows of corners
             raise InvalidFrame(f"output {self._boxes} holds no boxes: shape {corners.shape}")
         corners = corners.reshape(-1, _CORNERS)
+        if not len(corners) and not scores.size:  # a detector that found nothing
+            return np.empty(0, np.float32), corners
         if scores.size == 0 or scores.size % max(1, len(corners)):
             raise InvalidFrame(f"{scores.size} scores for {len(corners)} boxes")
         table = scores.reshape(len(corners), -1)
@@ -77,7 +79,7 @@ def suppress(corners: NDArray[np.float32], iou: float) -> NDArray[np.intp]:
 
     Greedy non-maximum suppression: a box goes when it overlaps a better one by more than `iou`.
     """
-    x1, y1, x2, y2 = corners.T
+    x1, y1, x2, y2 = corners.T.astype(np.float64)  # areas of float32 would underflow
     area = np.clip(x2 - x1, 0, None) * np.clip(y2 - y1, 0, None)
     left = np.arange(len(corners))
     kept: list[int] = []
@@ -87,8 +89,8 @@ def suppress(corners: NDArray[np.float32], iou: float) -> NDArray[np.intp]:
         wide = np.minimum(x2[best], x2[rest]) - np.maximum(x1[best], x1[rest])
         high = np.minimum(y2[best], y2[rest]) - np.maximum(y1[best], y1[rest])
         common = np.clip(wide, 0, None) * np.clip(high, 0, None)
-        union = np.maximum(area[best] + area[rest] - common, np.finfo(np.float32).tiny)
-        left = rest[common / union <= iou]
+        union = area[best] + area[rest] - common
+        left = rest[common <= iou * union]
     return np.asarray(kept, np.intp)
 
 

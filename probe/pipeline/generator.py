@@ -8,6 +8,7 @@ metadata states (``liveprobe.times``) or at even ones.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from itertools import pairwise
@@ -121,7 +122,7 @@ def understand(model: Model, steps: int) -> Generator:
 def _block_shape(entry: Described, model: Model) -> tuple[int, ...]:
     sizes = [size for size in entry.shape if isinstance(size, int) and size > 0]
     whole = len(sizes) == len(entry.shape) == _BLOCK_AXES and _RGB in sizes[1:3] and sizes[0] == 1
-    if not whole or entry.type != "tensor(float)" or np.prod(sizes) > _LARGEST:
+    if not whole or entry.type != "tensor(float)" or math.prod(sizes) > _LARGEST:
         raise InputError(
             f"{model.path}: input x is {entry.type} {list(entry.shape)}, not a block of pictures",
             remedy="a block is float32 [1, 3, frames, height, width] of fixed size",
@@ -134,8 +135,8 @@ def _groups(entry: Described | None, text: str, model: Model) -> tuple[int, ...]
     if entry is None:
         return ()
     size = entry.shape[-1]
-    if not isinstance(size, int) or size < 1:
-        raise InputError(f"{model.path}: input cond has no fixed size", remedy=_REMEDY)
+    if not isinstance(size, int) or not 1 <= size <= _LARGEST:
+        raise InputError(f"{model.path}: input cond has no usable fixed size", remedy=_REMEDY)
     groups = tuple(len(words.split()) for words in re.findall(r"\(([^()]*)\)", text))
     return groups if groups and sum(groups) == size and all(groups) else (size,)
 
@@ -155,5 +156,7 @@ def _range(text: str) -> tuple[float, float]:
     try:
         low, high = (float(value) for value in text.split(".."))
     except ValueError:
+        return -1.0, 1.0
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
         return -1.0, 1.0
     return low, high

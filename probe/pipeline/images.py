@@ -74,6 +74,8 @@ class Image:
         values = outputs[self._output]
         if getattr(values, "ndim", 0) not in _AXES:
             raise InvalidFrame(f"output {self._output} is no image")
+        if not values.size:
+            raise InvalidFrame(f"output {self._output} holds nothing: shape {values.shape}")
         values = values[0] if values.ndim == _AXES[-1] else values
         painted = self._painter.paint(_inside(values, placement, self._layout))
         shown = self._scaler.reformat(

@@ -58,6 +58,8 @@ class _Masked:
     ) -> tuple[NDArray[Any], dict[str, Any]]:
         values = select(outputs, self._output, self._part.channel, self._layout)
         values = _inside(values, placement)
+        if not values.size:
+            raise InvalidFrame(f"output {self._output} holds nothing: shape {values.shape}")
         area = np.count_nonzero(values > self._part.threshold) / values.size
         return values, {"area": round(area, 4)}
 

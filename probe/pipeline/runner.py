@@ -89,7 +89,8 @@ class Program:
     `start_after` gives the time of the first frame's schedule: at or after the time it is given.
 
     `beside` gets a copy of what the last stage gets, from the stage before; what it makes goes
-    nowhere. The queue in front of the first stage holds coded packets and never drops.
+    nowhere. The queues that hold coded packets, in front of the first stage and behind `encode`,
+    never drop: the pictures after a missing packet would be decoded wrong.
     """
 
     source: Source
@@ -107,7 +108,7 @@ class Program:
             Edge(
                 stage.name,
                 self.capacity,
-                "block" if place == 0 else self.policy,
+                "block" if place == 0 or self.stages[place - 1].name == "encode" else self.policy,
                 self.ledger.dropped,
             )
             for place, stage in enumerate(self.stages)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -12,6 +13,7 @@ from onnx import TensorProto, helper
 from probe.errors import InputError
 from probe.pipeline import infer
 from probe.pipeline.generator import understand
+from probe.pipeline.model_input import Described
 from probe.scenario import InferPart
 
 
@@ -178,3 +180,28 @@ def test_the_built_in_generator_is_understood() -> None:
     assert len(made.condition) == 2
     assert made.has_previous
     assert made.range == (-1.0, 1.0)
+
+
+def described(shape: Any, cond: int = 4) -> Any:
+    inputs = (
+        Described("x", "tensor(float)", shape),
+        Described("t", "tensor(float)", [1]),
+        Described("cond", "tensor(float)", [1, cond]),
+    )
+    return SimpleNamespace(path="m.onnx", inputs=inputs, metadata=dict)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [described([1, 3, 2**31, 2**31, 2**31]), described([1, 3, 4, 12, 16], 2**40)],
+    ids=["a product that wraps to 0", "a wish of terabytes"],
+)
+def test_sizes_that_no_memory_holds_are_refused(model: Any) -> None:
+    with pytest.raises(InputError):
+        understand(model, 4)
+
+
+@pytest.mark.parametrize("stated", ["1..1", "1..-1", "nan..1", "0..inf"])
+def test_a_range_that_is_none_is_not_believed(models: Any, stated: str) -> None:
+    path = generator(models, metadata={"liveprobe.range": stated})
+    assert load(path).range == (-1.0, 1.0)

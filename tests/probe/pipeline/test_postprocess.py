@@ -246,6 +246,18 @@ def test_an_image_output_is_shown_at_the_size_of_the_source(layout: str, form: s
     assert outcome is None
 
 
+def test_a_detector_that_finds_nothing_is_no_invalid_frame() -> None:
+    post = stage(["s", "b"], kind="boxes", scores="s", boxes="b")
+    scores, boxes = np.zeros((1, 0, 2), np.float32), np.zeros((1, 0, 4), np.float32)
+    assert run(post, noise(), scores, boxes)[1] == {"boxes": []}
+
+
+@pytest.mark.parametrize("kind", ["background-blur", "mask", "image"])
+def test_an_output_that_holds_nothing_makes_the_frame_invalid(kind: str) -> None:
+    with pytest.raises(InvalidFrame, match="holds nothing"):
+        run(stage(["m"], kind=kind), noise(), np.zeros((1, 3, 0, 0), np.float32))
+
+
 def test_an_image_of_two_channels_cannot_be_shown() -> None:
     with pytest.raises(InvalidFrame):
         run(stage(["out"], kind="image"), noise(), np.zeros((1, 2, 8, 8), np.float32))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -178,3 +179,19 @@ def test_threads_carry_the_names_of_their_stages_for_the_kernel() -> None:
 
     assert run(Program(Count(1), [Pass("decode", look), Pass("infer", look)], policy="block"))
     assert names == ["decode", "infer"]
+
+
+def test_a_coded_picture_is_never_given_up() -> None:
+    dropped: list[str] = []
+
+    class Notes(Ledger):
+        def dropped(self, item: Item, stage: str, why: str | None = None) -> None:
+            dropped.append(stage)
+            super().dropped(item, stage, why)
+
+    slow = Pass("render", lambda _: time.sleep(0.01))
+    program = Program(Count(30), [Pass("encode"), slow], ledger=Notes(), capacity=1)
+    assert run(program)
+    assert slow.seen == list(range(30))
+    assert not dropped
+    assert [queue["policy"] for queue in program.queues()] == ["block", "block"]
