@@ -65,6 +65,7 @@ Marks with a meaning (any other name is the program's own):
 ``dropped``     `frame` was given up at `stage`; the text says why
 ``invalid``     `frame` could not be processed at `stage`; the text says why
 ``duplicate``   the picture of `frame` repeats an earlier one, as its source or an observer saw
+``skipped``     a side branch (an encoder beside the display) left out `frame` at `stage`: an event
 ``request``     in a program without a live input: request number `frame` begins
 ``fact:<key>``  the text is JSON that goes into run.json under program.facts.<key>
 with a value    a mark that has a value and no meaning above is a sample of track

@@ -22,7 +22,7 @@ from probe.pipeline.container import open_source, prepare_decoder
 from probe.pipeline.pacing import SECOND_NS, now_ns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from av.container.input import InputContainer
     from av.packet import Packet
@@ -35,7 +35,8 @@ _SAME_CLOCK_NS: Final = 10 * SECOND_NS
 """A driver's timestamp further than this from CLOCK_MONOTONIC is of another clock."""
 _JUMP_NS: Final = SECOND_NS
 """A pts further back than this begins a new count (a sender that started again)."""
-_MOST_WAITING: Final = 10_000
+_MOST_WAITING_BYTES: Final = 256 * 2**20
+"""Packets that wait for the decoder; beyond, the source is given up: it cannot be followed."""
 _POLL_S: Final = 0.1
 _GREY: Final = 128
 
@@ -72,7 +73,8 @@ class Arrivals:
         self._offset = 0
         self._last: int | None = None
         self._count = 0
-        self._waiting: queue.Queue[tuple[Packet[Any], int] | None] = queue.Queue(_MOST_WAITING)
+        self._waiting: queue.Queue[tuple[Packet[Any], int] | None] = queue.Queue()
+        self._read_bytes = self._taken_bytes = 0  # one thread writes each
 
     @property
     def context(self) -> VideoCodecContext:
@@ -83,19 +85,26 @@ class Arrivals:
         """Return a difference of pts in ns."""
         return int(ticks * self.time_base * SECOND_NS)
 
-    def packets(self, stop: threading.Event) -> Iterator[Arrival]:
-        """Yield packets from the first key picture on, until the source ends or `stop` is set."""
+    def packets(self, stop: threading.Event, over: Callable[[], bool]) -> Iterator[Arrival]:
+        """Yield packets from the first key picture on, until the source ends or `stop` is set.
+
+        A source that marks no key picture within its timeout is taken as it comes (it may refresh
+        its picture bit by bit). While nothing comes, `over` is asked whether to go on waiting.
+        """
         threading.Thread(target=self._read, name="arrivals", daemon=True).start()
-        begun = False
+        begun, patient_ns = False, now_ns() + self.part.timeout
         while not stop.is_set():
             try:
                 entry = self._waiting.get(timeout=_POLL_S)
             except queue.Empty:
+                if over():
+                    return
                 continue
             if entry is None:
                 return
             packet, arrived_ns = entry
-            begun = begun or packet.is_keyframe
+            self._taken_bytes += packet.size
+            begun = begun or packet.is_keyframe or arrived_ns > patient_ns
             if begun:
                 yield self._stamp(packet, arrived_ns)
 
@@ -136,7 +145,11 @@ class Arrivals:
         why = "the source ended"
         try:
             for packet in self.container.demux(self.stream):
+                if self._read_bytes - self._taken_bytes > _MOST_WAITING_BYTES:
+                    why = f"decoding fell {_MOST_WAITING_BYTES >> 20} MiB behind the source"
+                    break
                 if packet.size:
+                    self._read_bytes += packet.size
                     self._waiting.put((packet, now_ns()))
         except av.error.FFmpegError as error:
             why = f"the source failed: {error.strerror}"

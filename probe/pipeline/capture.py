@@ -110,9 +110,14 @@ class ArrivalSource:
     ) -> None:
         """Hand on packets until the span, counted from the first frame, is over."""
         begun_ns: int | None = None
-        for arrival in self.arrivals.packets(stop):
+        length_ns = span.end_ns - span.start_ns
+
+        def over() -> bool:
+            return begun_ns is not None and now_ns() - begun_ns >= length_ns
+
+        for arrival in self.arrivals.packets(stop, over):
             begun_ns = arrival.scheduled_ns if begun_ns is None else begun_ns
-            if arrival.scheduled_ns - begun_ns >= span.end_ns - span.start_ns:
+            if arrival.scheduled_ns - begun_ns >= length_ns:
                 break
             heapq.heappush(self._waiting, (arrival.pts, arrival.scheduled_ns, arrival.arrived_ns))
             tickets = self._due(ledger, self.arrivals.depth)

@@ -52,11 +52,11 @@ class Edge:
         with self._room:
             if self.policy == "block":
                 self._room.wait_for(lambda: len(self._items) < self.capacity or self._closed)
-            elif len(self._items) >= self.capacity:
-                victim = self._items.popleft()
             if self._closed:
                 item.release()
                 return
+            if len(self._items) >= self.capacity:
+                victim = self._items.popleft()
             self._items.append(item)
             self._ready.notify()
         if victim is not None:

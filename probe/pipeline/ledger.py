@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Ledger:
     """Writes frames and fates on the tape, and counts the frames in flight.
 
-    A frame that is to be shown at a later refresh stays in flight until that time.
+    A frame that is to be shown at a later refresh stays in flight until that time. `left_out`
+    counts the frames that a stage beside the response never got.
     """
 
     def __init__(self) -> None:
@@ -24,6 +25,7 @@ class Ledger:
         self._in_flight = 0
         self._shown: deque[int] = deque()
         self.outputs = 0
+        self.left_out = 0
 
     def released(self, ticket: Ticket, captured_ns: int, pts_ns: int | None) -> None:
         """Enter a frame that the source gave at `captured_ns`."""
@@ -44,8 +46,9 @@ class Ledger:
         self._ended()
 
     def skipped(self, item: Item, stage: str) -> None:
-        """Say that a side branch left out a frame; the frame itself goes on."""
-        probe.mark("dropped", frame=item.frame, stage=stage, text=f"{stage}: queue full, beside")
+        """Say that a side branch left out a frame; the frame itself goes on to its own fate."""
+        self.left_out += 1
+        probe.mark("skipped", frame=item.frame, stage=stage, text=f"{stage}: queue full, beside")
 
     def invalid(self, frame: int, stage: str, why: str) -> None:
         """Give up a frame that `stage` cannot process."""

@@ -189,7 +189,7 @@ def run(scenario: Scenario, out: Path, stop: threading.Event) -> bool:
     state_all({**live.facts(), "queues": program.queues()})
     settle()
     whole = program.run(live.length_ns())
-    state_all({"sink": live.render.sink.fact()})
+    state_all({"sink": {**live.render.sink.fact(), "left_out_beside": live.ledger.left_out}})
     return whole
 
 

@@ -48,6 +48,7 @@ class Worker(threading.Thread):
         self.targets = targets
         self.ledger = ledger
         self.followers: list[Edge] = []
+        self.beside = False
 
     def run(self) -> None:
         """Work until the queue is closed and empty, then hand on what the stage still holds."""
@@ -70,7 +71,9 @@ class Worker(threading.Thread):
                 results = self.stage.work(item)
             except InvalidFrame as why:
                 item.release()
-                if item.frame is not None:
+                if self.beside:  # the frame has its fate elsewhere
+                    self.ledger.skipped(item, self.stage.name)
+                elif item.frame is not None:
                     self.ledger.invalid(item.frame, self.stage.name, str(why))
                 return ()
             span.bytes_out = sum(result.bytes for result in results)
@@ -168,6 +171,7 @@ class Program:
             before.targets = [*before.targets, lambda item: side.put(item.fork())]
             before.followers = [*before.followers, side]
             workers.append(Worker(self.beside, side, (), self.ledger))
+            workers[-1].beside = True
         return workers
 
     def _drive(self, span: Span, workers: Sequence[Worker]) -> bool:

@@ -95,6 +95,20 @@ def test_losses_keep_their_stage_and_reason(tape_maker: type[TapeMaker], folder:
     assert frames["fate_reason"].fillna("").tolist() == ["queue full", "no picture", ""]
 
 
+def test_what_a_side_branch_left_out_is_an_event_and_no_fate(
+    tape_maker: type[TapeMaker], folder: Path
+) -> None:
+    writer = tape_maker(folder / "tapes" / "1-1-1.tape")
+    writer.frame(0, 0, 0)
+    writer.mark("skipped", 5 * MS, 0, stage="encode", text="encode: queue full, beside")
+    writer.save()
+    run = tables.finalise(folder)
+    assert run.table("frames")["fate"].tolist() == ["in flight"]
+    assert run.table("events")["kind"].tolist() == ["skipped"]
+    attributes = json.loads(run.table("events")["attributes"][0])
+    assert attributes == {"frame": 0, "stage": "encode"}
+
+
 def test_requests_samples_facts_and_events_find_their_place(
     tape_maker: type[TapeMaker], tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from probe.pipeline.pacing import Span
 from probe.scenario import SourcePart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -134,7 +135,7 @@ class Recorded:
         self.period_ns = period_ns
         self.depth = depth
 
-    def packets(self, stop: threading.Event) -> Iterator[Arrival]:
+    def packets(self, stop: threading.Event, over: Callable[[], bool]) -> Iterator[Arrival]:
         yield from self.entries
 
     def ticks_ns(self, ticks: int) -> int:
@@ -171,3 +172,13 @@ def test_a_live_source_ends_with_its_span(clips: Any) -> None:
     source: Any = ArrivalSource(Recorded(arrivals(clips, list(range(0, 1000, 100))), None))  # type: ignore[arg-type]
     source.run(lambda item: None, ledger, Span(5, 355), threading.Event())
     assert [time for _, time in ledger.frames] == [0, 100, 200, 300]
+
+
+def test_a_silent_source_is_waited_for_no_longer_than_the_span() -> None:
+    source: Any = object.__new__(Arrivals)
+    source.part = SourcePart(kind="stream", url="tcp://nowhere")
+    source._waiting = queue.Queue()
+    source._read = lambda: None
+    asked: list[bool] = []
+    assert list(source.packets(threading.Event(), lambda: not asked.append(True))) == []
+    assert asked == [True]

@@ -11,6 +11,7 @@ import pytest
 
 from probe.errors import EnvironmentUnmet
 from probe.pipeline import runner
+from probe.pipeline.edges import Edge
 from probe.pipeline.item import InvalidFrame, Item, Ticket
 from probe.pipeline.ledger import Ledger
 from probe.pipeline.pacing import now_ns
@@ -195,3 +196,15 @@ def test_a_coded_picture_is_never_given_up() -> None:
     assert slow.seen == list(range(30))
     assert not dropped
     assert [queue["policy"] for queue in program.queues()] == ["block", "block"]
+
+
+def test_a_closed_queue_gives_nothing_up() -> None:
+    lost: list[Item] = []
+    edge = Edge("infer", 1, "latest", lambda item, stage: lost.append(item))
+    edge.put(Item(0))
+    edge.close()
+    edge.put(Item(1))
+    found = edge.get()
+    assert found is not None
+    assert found[0].frame == 0
+    assert lost == []
