@@ -50,12 +50,13 @@ class Share:
 
 @dataclass(frozen=True)
 class Fates:
-    """The bar, the sentence beside it, and the losses by stage and reason."""
+    """The bar, the sentence beside it, the losses by stage and reason, and what went by beside."""
 
     shares: tuple[Share, ...]
     released: int
     sentence: str
     losses: tuple[tuple[str, str, str, int], ...]
+    beside: str
 
 
 def fates(subject: Subject) -> Fates | None:
@@ -70,12 +71,25 @@ def fates(subject: Subject) -> Fates | None:
         share = numbers.percent(number / released)
         shares.append(Share(name, look, number, share, round(x, 4), round(width, 4), MEANINGS[key]))
         x += width
-    return Fates(tuple(shares), int(released), _sentence(shares, int(released)), _losses(subject))
+    sentence = _sentence(shares, int(released))
+    return Fates(tuple(shares), int(released), sentence, _losses(subject), _beside(subject))
 
 
 def _sentence(shares: list[Share], released: int) -> str:
     some = [f"{numbers.count(each.number)} {each.name}" for each in shares if each.number]
     return f"{numbers.listed(some)} of {numbers.plural(released, 'released frame')}."
+
+
+def _beside(subject: Subject) -> str:
+    """Return what a stage beside the response left out, which is no fate; "" where nothing was."""
+    said = subject.facts.get("sink")
+    number = said.get("left_out_beside") if isinstance(said, dict) else None
+    if not isinstance(number, int) or number <= 0:
+        return ""
+    frames = numbers.plural(number, "frame")
+    return (
+        f"Beside the response {frames} went by unencoded in the whole run: what is sent lacks them."
+    )
 
 
 def _losses(subject: Subject) -> tuple[tuple[str, str, str, int], ...]:

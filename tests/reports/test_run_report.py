@@ -356,3 +356,18 @@ def test_captions_are_the_golden_ones(kind: str, read: Read, accepts: bool) -> N
         file.parent.mkdir(exist_ok=True)
         file.write_text(found, encoding="utf-8")
     assert file.read_text(encoding="utf-8") == found
+
+
+@pytest.mark.parametrize(("left_out", "said"), [(37, True), (0, False), (None, False)])
+def test_what_the_encoder_beside_left_out_is_said(
+    judged: Callable[..., Judged], left_out: int | None, said: bool
+) -> None:
+    run, verdict = judged("live")
+    program = dict(run.manifest["program"], facts={"sink": {"left_out_beside": left_out}})
+    text = Page(render((changed_run(run, program), verdict), None)).text
+    assert ("37 frames went by unencoded" in text.replace("\u00a0", " ")) is said
+
+
+def changed_run(run: Run, program: dict[str, Any]) -> Run:
+    tables = {name: run.table(name) for name in ("frames", "outputs", "spans", "samples", "events")}
+    return Run.of({**run.manifest, "program": program}, tables)
