@@ -54,8 +54,8 @@ class Arrival:
 class Arrivals:
     """Reads a live source in a thread of its own, so that a busy decoder delays no stamp.
 
-    `depth` is how far packets come out of the order of display; `period_ns` is a camera's frame
-    period, by which gaps are found (None for a stream, which may vary). Raises `InputError` when
+    `period_ns` is a camera's frame period, by which gaps are found (None for a stream, which may
+    vary). Raises `InputError` when
     the source cannot be opened.
     """
 
@@ -64,7 +64,7 @@ class Arrivals:
         self.camera = part.kind == "camera"
         self.container, self.stream = _open(part)
         prepare_decoder(self.context, threads)
-        self.depth = self.context.reorder_depth
+        self._depth = 0
         self.time_base = self.stream.time_base or Fraction(1, 1_000_000)
         rate = self.stream.average_rate or self.stream.guessed_rate
         self.rate = Fraction(part.fps).limit_denominator(1_000_000) if part.fps else rate
@@ -75,6 +75,12 @@ class Arrivals:
         self._count = 0
         self._waiting: queue.Queue[tuple[Packet[Any], int] | None] = queue.Queue()
         self._read_bytes = self._taken_bytes = 0  # one thread writes each
+
+    @property
+    def depth(self) -> int:
+        """How far packets come out of order, as far as the decoder knows by now; never less."""
+        self._depth = max(self._depth, self.context.reorder_depth)
+        return self._depth
 
     @property
     def context(self) -> VideoCodecContext:

@@ -27,6 +27,11 @@ _LARGEST_PTS: Final = 2**53
 """Ticks; a clip that claims more would overflow a decoder's times after some loops."""
 
 
+_MATRICES: Final = {1: "BT.709", 5: "BT.601", 6: "BT.601", 9: "BT.2020", 10: "BT.2020"}
+_ASSUMED: Final = "not stated, taken as BT.601"
+"""What libswscale does with such a picture, whatever its size; a player may take HD for BT.709."""
+
+
 def timed(packet: Packet[Any]) -> bool:
     """Tell whether a packet has a time that can be played."""
     return packet.pts is not None and abs(packet.pts) <= _LARGEST_PTS
@@ -104,6 +109,7 @@ class Clip:
             "codec": self.context.name,
             "container": self.container.format.name,
             "range": {1: "limited", 2: "full"}.get(picture.color_range if picture else 0),
+            "matrix": _MATRICES.get(picture.colorspace if picture else 2, _ASSUMED),
             "rotation": picture.rotation if picture else 0,
             "reorder_depth": self.depth,
             "reorder_measured_on": self.measured,

@@ -212,3 +212,18 @@ def test_only_the_file_protocol_is_spoken(tmp_path: Path) -> None:
     path.write_text("ffconcat version 1.0\nfile http://127.0.0.1:9/x.mp4\n")
     with pytest.raises(InputError):
         open_clip(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "matrix"),
+    [
+        ({}, "not stated, taken as BT.601"),
+        ({"x264-params": "colormatrix=bt709"}, "BT.709"),
+        ({"x264-params": "colormatrix=smpte170m"}, "BT.601"),
+    ],
+)
+def test_the_run_says_which_matrix_a_clip_states(
+    clips: Any, options: dict[str, str], matrix: str
+) -> None:
+    clip = rehearsal.load(clips.make(count=2, options=options), threads=1)
+    assert clip.fact()["matrix"] == matrix
