@@ -107,6 +107,16 @@ def load(part: InferPart) -> Model:
     )
 
 
+def require_pictures(model: Model) -> None:
+    """Raise `InputError` where an output holds no numbers, so that nothing of it could be shown."""
+    for entry in model.session.get_outputs():
+        if not entry.type.startswith("tensor(") or entry.type == "tensor(string)":
+            raise InputError(
+                f"{model.path}: output {entry.name!r} is {entry.type}, which cannot be shown",
+                remedy='set stage.postprocess.kind to "raw", or export the model without it',
+            )
+
+
 class Infer:
     """Runs the model on the frame's buffer and gives the buffer back.
 

@@ -139,6 +139,8 @@ class Live:
         buffers = self.scenario.source.queue + _BESIDE
         self.preprocess = Preprocess(spec, stage.preprocess, buffers)
         self.infer = Infer(self.model, spec.name)
+        if stage.postprocess.kind != "raw":
+            inference.require_pictures(self.model)
         outcome = choose(stage.postprocess, self.preprocess, self.model.outputs)
         self.postprocess = Postprocess(outcome, self.model.outputs, self.preprocess)
 

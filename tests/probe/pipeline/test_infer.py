@@ -195,3 +195,16 @@ def test_running_gives_the_outputs_and_the_buffer_back(models: Any) -> None:
     assert result.tensor is None
     with pytest.raises(InvalidFrame):
         infer.Infer(model, "image").work(result)
+
+
+def test_outputs_without_numbers_are_refused(models: Any) -> None:
+    numbers = load(models.identity())
+    infer.require_pictures(numbers)
+    texts = models.save(
+        "texts.onnx",
+        [helper.make_node("Cast", ["image"], ["words"], to=TensorProto.STRING)],
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 4, 4])],
+        [helper.make_tensor_value_info("words", TensorProto.STRING, [1, 3, 4, 4])],
+    )
+    with pytest.raises(InputError, match=r"'words' is tensor\(string\)"):
+        infer.require_pictures(load(texts))
