@@ -197,7 +197,8 @@ def _tape_folder(path: Path) -> Path:
     """Return a folder for tapes: on tmpfs where there is room, so writeback disturbs nobody."""
     with contextlib.suppress(OSError):
         if shutil.disk_usage(store.SHARED_MEMORY).free >= TMPFS_ROOM_BYTES:
-            return Path(tempfile.mkdtemp(prefix=store.TAPES_PREFIX, dir=store.SHARED_MEMORY))
+            prefix = store.tapes_prefix(path.name)
+            return Path(tempfile.mkdtemp(prefix=prefix, dir=store.SHARED_MEMORY))
     inside = path / store.TAPES
     inside.mkdir()
     return inside
@@ -295,7 +296,7 @@ def _conclude(session: _Session, child: Child, sampling: Sampling) -> None:
             f"then `liveprobe audit {session.path}`"
         )
         raise
-    store.discard_tapes(session.tapes)
+    store.discard_tapes(session.path, manifest["id"], session.tapes)
 
 
 def _write_own_tables(session: _Session, sampling: Sampling, path: Path) -> None:

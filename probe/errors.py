@@ -7,11 +7,12 @@
     |   `-- RunError         exit 2   a Run directory that cannot be read
     |       `-- RunVersionError       ... because it is of a newer version
     |-- EnvironmentUnmet     exit 4   the machine lacks what was asked for (sensor, room, right)
-    |-- ProgramFailed        exit 5   the program under test died, hung or said rubbish
     |-- NoData               -        a collector found no source: data in the Run, no failure
     `-- TapeError            -        a file that is no tape, or a tape of a newer version
 
-Only ``probe.cli`` prints errors and turns them into exit codes.
+A program under test that dies or hangs is no error of this tree: the Run says so, and
+`probe.judge.exit_code` makes it exit 5. Only ``probe.cli`` prints errors and turns them into exit
+codes.
 """
 
 from __future__ import annotations
@@ -82,12 +83,6 @@ class EnvironmentUnmet(ProbeError):
     """The machine lacks what was asked for."""
 
     exit_code = EXIT_ENVIRONMENT
-
-
-class ProgramFailed(ProbeError):
-    """The program under test died, hung, or wrote what cannot be read."""
-
-    exit_code = EXIT_PROGRAM
 
 
 class NoData(ProbeError):

@@ -100,7 +100,7 @@ class UtilisationKind(StrEnum):
 class Track:
     """A named series with a unit. `name` is `collector.quantity`; labels tell its lines apart.
 
-    `maximum_rate_hz` etc. do not exist: a track says what a value is, never what is too much.
+    A track says what a value is, never what is too much.
     """
 
     name: str

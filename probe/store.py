@@ -224,13 +224,19 @@ def write_table(path: Path, name: str, frame: pd.DataFrame) -> None:
         ) from error
 
 
-def discard_tapes(folder: Path) -> None:
-    """Remove a folder of tapes whose tables are written: in a Run, or in shared memory.
+def tapes_prefix(identity: str) -> str:
+    """Return how the folder in shared memory begins that holds the tapes of the Run `identity`."""
+    return f"{TAPES_PREFIX}{identity}-"
 
-    Any other folder stays, whatever a manifest says of it.
+
+def discard_tapes(path: Path, identity: str, folder: Path) -> None:
+    """Remove the tapes of the Run `identity` at `path` from `folder`: their tables are written.
+
+    A folder that is neither in that Run nor its own in shared memory stays, whatever a manifest
+    says of it: it may hold the tapes of another Run.
     """
-    ours = folder.parent == SHARED_MEMORY and folder.name.startswith(TAPES_PREFIX)
-    if ours or (folder.name == TAPES and (folder.parent / MANIFEST).exists()):
+    shared = folder.parent == SHARED_MEMORY and folder.name.startswith(tapes_prefix(identity))
+    if shared or folder.resolve() == (path / TAPES).resolve():
         shutil.rmtree(folder, ignore_errors=True)
 
 

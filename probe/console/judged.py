@@ -109,7 +109,7 @@ def recovered(path: Path) -> Run:
     manifest = store.read_manifest(path)
     if tables.unfinished(path, manifest):
         run = tables.finalise(path)
-        store.discard_tapes(tables.tape_folder(path, manifest))
+        store.discard_tapes(path, str(manifest["id"]), tables.tape_folder(path, manifest))
         return run
     return store.Run.open(path)
 

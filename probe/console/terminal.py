@@ -60,10 +60,6 @@ class Terminal:
         if self.verbosity > 0:
             self._print(text, "dim")
 
-    def warn(self, text: str) -> None:
-        """Say on stderr what should not be missed, even when quiet."""
-        self._print(f"warning: {text}", "yellow")
-
     def error(self, text: str, details: tuple[str, ...] = (), remedy: str | None = None) -> None:
         """Say on stderr what went wrong, where, and what to do."""
         self._print(f"error: {text}", "bold red")

@@ -28,8 +28,6 @@ SCENARIO_VERSION: Final = 1
 BUILTIN: Final = "builtin:"
 """Prefix of a clip or a model that ships with liveprobe, as in ``builtin:people_720p30``."""
 
-StageName = Literal["capture", "decode", "preprocess", "infer", "postprocess", "encode", "render"]
-
 
 class Part(BaseModel):
     """One table of a scenario: unknown keys are errors, types do not bend, values do not change."""

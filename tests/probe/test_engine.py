@@ -172,7 +172,7 @@ def test_a_killed_harness_leaves_a_run_that_recovers_and_no_program(tmp_path: Pa
     assert run.manifest["state"] == "interrupted"
     assert len(run.table("frames")) > 0
     assert run.table("samples")["track"].str.startswith("cpu.").any()
-    store.discard_tapes(folder)
+    store.discard_tapes(path, path.name, folder)
     assert not folder.exists()
 
 

@@ -86,4 +86,5 @@ def test_the_shipped_inputs_are_named_without_their_suffix() -> None:
 
     builtin = {Path(name).stem: assets.path(name) for name in assets.NAMES}
     for name in set(scenarios.names()) - NEED_A_MODEL:
-        resolve(load(name, folder=scenarios.folder()).scenario, builtin)
+        made = resolve(load(name, folder=scenarios.folder()).scenario, builtin)
+        assert Path(made.stage.infer.model) in builtin.values()
