@@ -4,12 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format bench clean
+.PHONY: help demo test test-slow test-all check format bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(VENV)/.run: pyproject.toml constraints.txt setup.py probe/recorder/_pen.c
+$(VENV)/.run: pyproject.toml constraints.txt setup.py probe/recorder/_pen.c $(wildcard collectors/copies/*.[ch])
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"liveprobe needs Python 3.11 to 3.13; {sys.executable} is {v.major}.{v.minor}. Say which: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
@@ -28,6 +28,9 @@ demo: $(VENV)/.run  ## run a live and a generating pipeline; ends with a report
 
 test: $(VENV)/.develop  ## run the tests
 	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.develop  ## tests with independent witnesses: valgrind, bpftrace (root), long runs
+	$(BIN)/python -m pytest -m slow
 
 test-all:  ## run the tests on every Python from 3.11 to 3.13 that pyenv has
 	@command -v pyenv >/dev/null || { echo "test-all needs pyenv; without it: make test PYTHON=python3.12 VENV=.venv-3.12"; exit 2; }
@@ -52,4 +55,4 @@ bench: $(VENV)/.bench  ## measure what must be fast (minutes; a quiet machine he
 clean:  ## remove the environments and what was built
 	rm -rf .venv .venv-* build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
-	rm -f probe/recorder/*.so
+	rm -f probe/recorder/*.so collectors/copies/*.so

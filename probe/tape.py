@@ -19,7 +19,8 @@ Header::
         56    4 u32   state        1 recording, 2 closed, 3 stopped (the disk was full)
         60    4 u32   writer       1 Python, 2 C extension, 3 C header, 4 interposer
         64   64 bytes thread       name in UTF-8, padded with NUL
-       128  128 bytes reserved     zero
+       128   56 7 u64 counters     of an interposer (`COUNTERS`), else zero
+       184   72 bytes reserved     zero
 
 Record::
 
@@ -56,7 +57,43 @@ MARK    4  name; t0 = time; t1 = value (int64, or float64 by flag) or NULL; fram
            a = id of a stage or 0; b = id of a text or 0; c = number of an output
 ===== ==== =============================================================================
 
-Codes from 64 on are the copy interposer's. A reader skips kinds that it does not know.
+Codes from 64 on are the copy interposer's (`collectors/copies/interposer.h`): `part` is a method
+(`probe.copies.methods`), addresses are of the process `pid`. A reader skips kinds that it does not
+know.
+
+======= ==== ===========================================================================
+kind    code fields
+======= ==== ===========================================================================
+COPY     64  name = site; part = method; t0 = start; t1 = end; frame = bytes written;
+             a = destination; b = source (0: not known);
+             c = minor faults (bits 0..31, all ones: not counted), domain from (32..39),
+             domain to (40..47); flags: 1 nested, 2 a SHAPE follows, 4 t1 is an estimate
+SHAPE    65  of the COPY with sequence c: t0 = rows; t1 = bytes of a row;
+             frame = destination stride; a = source stride; b = id of a text (detail) or 0
+SITE     66  name = id being defined; t0 = return address; t1 = id of the module's path;
+             frame = offset in the module; a = id of a symbol or 0;
+             b = id of the Python stack or 0: lines of file, line, end line, column, end
+             column, function, with tabs between, innermost first
+ENTRY    67  a library's entry point: part = method; name = site; t0; t1;
+             frame = its number on this thread; a = handle; b = bytes; c = result
+BUFFER   68  an allocation of `threshold` bytes or more: name = site; t0 = allocated;
+             t1 = freed, NULL while alive; frame = bytes; a = address;
+             b = resident bytes at its end beyond its first page, or NULL; c = kernel id of
+             the thread that allocated it: `name` is a site of that thread's tape (the last
+             one of an interposer that was opened before t0); flags: 1 pages fresh from the
+             kernel
+NOTE     69  name = id of a key; a = id of its text, JSON; t0
+WRITES   70  deep mode: name = stage; t0; t1; frame; a = bytes of written pages;
+             b = of them explained; c = pages armed (bits 0..31), id of a text (32..63):
+             names of stages of other threads, a line each, that may have written
+             unexplained pages, or 0
+WRITTEN  71  an unexplained range of the WRITES before: t0 = address, 0 for all that found no
+             room; t1 = bytes; a = site, b = thread, as in BUFFER; flags: 1 a stage beside
+             may have written it
+======= ==== ===========================================================================
+
+Keys of notes: ``process`` {exe, interposer, threshold}, ``python`` {version, frames, why},
+``hook`` {hook, state, why}, ``blind`` {what, why}, ``stopped`` {why}, ``deep`` {state, why}.
 
 Marks with a meaning (any other name is the program's own):
 
@@ -102,6 +139,14 @@ DEFINE: Final = 1
 SPAN: Final = 2
 FRAME: Final = 3
 MARK: Final = 4
+COPY: Final = 64
+SHAPE: Final = 65
+SITE: Final = 66
+ENTRY: Final = 67
+BUFFER: Final = 68
+NOTE: Final = 69
+WRITES: Final = 70
+WRITTEN: Final = 71
 
 FLAG_FLOAT: Final = 1
 FLAG_RAISED: Final = 2
@@ -112,11 +157,17 @@ STOPPED: Final = 3
 
 WRITER_PYTHON: Final = 1
 WRITER_C: Final = 2
+WRITER_INTERPOSER: Final = 4
 
 HEADER: Final = struct.Struct("<8sIIIIQqqQII64s")
 """Packs the first 128 bytes of the header."""
 LOST_OFFSET: Final = 48
 STATE_OFFSET: Final = 56
+COUNTERS: Final = struct.Struct("<7Q")
+"""Of an interposer's tape, at `COUNTERS_OFFSET`: copies below the size of a row, their bytes;
+copies recorded, their bytes; calls from within its own code, passed on unseen; large allocations
+that found no room in its ledger; rows that were joined."""
+COUNTERS_OFFSET: Final = 128
 
 BODY: Final = struct.Struct("<BBHIqqqqqq")
 """Packs the first 56 bytes of a record; `SEQUENCE` packs the last 8, afterwards."""

@@ -75,17 +75,27 @@ def tape_maker() -> type[TapeMaker]:
     return TapeMaker
 
 
-@pytest.fixture(scope="session")
-def make_runs() -> ModuleType:
-    """Return `tests/runs/make_runs.py`: the maker of Runs with exact times."""
-    file = Path(__file__).parent / "runs" / "make_runs.py"
-    spec = importlib.util.spec_from_file_location("make_runs", file)
+def _load(name: str) -> ModuleType:
+    file = Path(__file__).parent / "runs" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["make_runs"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def make_runs() -> ModuleType:
+    """Return `tests/runs/make_runs.py`: the maker of Runs with exact times."""
+    return _load("make_runs")
+
+
+@pytest.fixture(scope="session")
+def maker() -> ModuleType:
+    """Return `tests/runs/interposer_tapes.py`: the maker of a copy interposer's tapes."""
+    return _load("interposer_tapes")
 
 
 @pytest.fixture(scope="session")

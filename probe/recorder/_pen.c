@@ -10,7 +10,10 @@
 #define _GNU_SOURCE
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <dlfcn.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 #include <structmember.h>
 #include <time.h>
 
@@ -49,6 +52,7 @@ typedef struct {
     PyObject_HEAD
     PyObject *name, *frame, *queue_ns, *bytes_in, *bytes_out;
     int64_t start_ns;
+    int announced; /* the interposer was told of its start */
 } Stage;
 
 /* The calling thread's pen, borrowed: whoever drops a pen on its thread resets it. */
@@ -59,6 +63,11 @@ static _Thread_local int silent;
 static PyObject *attach;                      /* gives the calling thread its pen, or None */
 static PyObject *whole_function, *measured_function; /* from probe.recorder.fields */
 static PyTypeObject PenType, StageType;
+
+/* Of the copy interposer in deep mode (collectors/copies/deep.c), else NULL: told where a stage on a
+ * frame begins and ends. probe/recorder/boundaries.py finds the same two. */
+static void (*stage_begins)(const char *stage, int64_t frame);
+static void (*stage_ends)(void);
 
 static inline int64_t now_ns(void)
 {
@@ -362,6 +371,7 @@ static PyObject *recorder_stage(PyObject *Py_UNUSED(module), PyObject *const *ar
     if (stage == NULL)
         return NULL;
     stage->start_ns = NOT_SAID;
+    stage->announced = 0;
     stage->name = Py_NewRef(given[0]);
     stage->frame = Py_NewRef(given[1] == NULL ? Py_None : given[1]);
     stage->queue_ns = Py_NewRef(given[2] == NULL ? Py_None : given[2]);
@@ -380,10 +390,27 @@ static void stage_dealloc(Stage *stage)
     PyObject_Free(stage);
 }
 
+static void announce(Stage *stage)
+{
+    if (!PyUnicode_Check(stage->name) || !PyIndex_Check(stage->frame))
+        return;
+    const char *name = PyUnicode_AsUTF8(stage->name);
+    Py_ssize_t frame = name == NULL ? -1 : PyNumber_AsSsize_t(stage->frame, NULL);
+    if (PyErr_Occurred()) {
+        PyErr_Clear();
+        return;
+    }
+    stage->announced = 1;
+    stage_begins(name, frame);
+}
+
 static PyObject *stage_enter(Stage *stage, PyObject *Py_UNUSED(ignored))
 {
-    if (attach != NULL)
+    if (attach != NULL) {
+        if (stage_begins != NULL)
+            announce(stage); /* before the clock: what it takes is not the stage's time */
         stage->start_ns = now_ns();
+    }
     return Py_NewRef((PyObject *)stage);
 }
 
@@ -415,6 +442,10 @@ static PyObject *stage_exit(Stage *stage, PyObject *const *args, Py_ssize_t narg
     if (pen != NULL) {
         failed = write_span(pen, stage, end_ns, nargs > 0 && args[0] != Py_None);
         Py_DECREF(pen);
+    }
+    if (stage->announced) {
+        stage->announced = 0;
+        stage_ends();
     }
     if (failed || (pen == NULL && PyErr_Occurred()))
         return NULL;
@@ -519,6 +550,20 @@ static PyObject *recorder_mark(PyObject *Py_UNUSED(module), PyObject *const *arg
 
 /* ---- the module ---- */
 
+static void find_boundaries(void)
+{
+    const char *asked = getenv("LIVEPROBE_COPIES");
+    if (asked == NULL || strcmp(asked, "deep") != 0)
+        return;
+    void (*begins)(const char *, int64_t), (*ends)(void);
+    *(void **)&begins = dlsym(RTLD_DEFAULT, "liveprobe_stage_enter");
+    *(void **)&ends = dlsym(RTLD_DEFAULT, "liveprobe_stage_exit");
+    if (begins != NULL && ends != NULL) {
+        stage_begins = begins;
+        stage_ends = ends;
+    }
+}
+
 static PyObject *recorder_connect(PyObject *Py_UNUSED(module), PyObject *function)
 {
     PyObject *fields = PyImport_ImportModule("probe.recorder.fields");
@@ -529,6 +574,7 @@ static PyObject *recorder_connect(PyObject *Py_UNUSED(module), PyObject *functio
     Py_DECREF(fields);
     if (whole_function == NULL || measured_function == NULL)
         return NULL;
+    find_boundaries();
     Py_XSETREF(attach, Py_NewRef(function));
     Py_RETURN_NONE;
 }

@@ -14,6 +14,7 @@ import threading
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
+from probe.recorder.boundaries import boundaries_of_process
 from probe.recorder.fields import measured, whole
 from probe.tape import FLAG_RAISED, FRAME, MARK, NULL, RECORD_BYTES, SEQUENCE, SPAN
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from probe.recorder.boundaries import Boundaries
     from probe.recorder.chunks import TapeFile
 
 _TAIL = RECORD_BYTES - SEQUENCE.size
@@ -115,7 +117,9 @@ _attach: Callable[[], Pen | None] = lambda: None  # noqa: E731 - replaced by `co
 
 def connect(attach: Callable[[], Pen | None]) -> None:
     """Take the function that gives the calling thread its pen, or None when recording is off."""
-    global _attach  # noqa: PLW0603 - one recorder for each process
+    global _attach, _made, _boundaries  # noqa: PLW0603 - one recorder for each process
+    _boundaries = boundaries_of_process()
+    _made = Stage if _boundaries is None else _AnnouncedStage
     _attach = attach
 
 
@@ -188,6 +192,35 @@ class Stage:
         )
 
 
+class _AnnouncedStage(Stage):
+    """A stage that also tells the copy interposer where it begins and ends (deep mode)."""
+
+    __slots__ = ("_announced",)
+
+    _announced: bool
+
+    def __enter__(self) -> Self:
+        """Announce the stage, then note the start: what that takes is not the stage's time."""
+        self._announced = _boundaries is not None and _boundaries.begin(self._name, self.frame)
+        return super().__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Record the span, then tell; an exception passes."""
+        super().__exit__(kind, error, traceback)
+        if self._announced and _boundaries is not None:
+            self._announced = False
+            _boundaries.end()
+
+
+_made: type[Stage] = Stage
+_boundaries: Boundaries | None = None
+
+
 # A plain function that fills slots costs a third less than a class with __init__.
 def stage(
     name: str,
@@ -201,7 +234,7 @@ def stage(
 
     `queue_ns` is how long the frame waited before. An exception passes through and is noted.
     """
-    step = Stage()
+    step = _made()
     step._name = name  # noqa: SLF001 - in place of __init__
     step.frame = frame
     step.queue_ns = queue_ns
