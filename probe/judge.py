@@ -14,6 +14,7 @@ from probe import errors
 from probe.model import VERDICT_SCHEMA, Audit, Finding, FindingOutcome, ValidityStatus
 from probe.regimes import foremost, held_ns, merged, shares
 from probe.verdict import rules, summary
+from probe.verdict.copies import copies
 from probe.verdict.evidence import Evidence
 from probe.verdict.generation import ms_per_frame
 from probe.verdict.validity import validity_of
@@ -73,7 +74,7 @@ def judge(run: Run) -> dict[str, Any]:
         "run": run.manifest.get("id"),
         **_judgement(evidence, found),
         **_numbers(evidence),
-        "copies": None,
+        "copies": copies(run),
         "overhead": None,
         "findings": [_document(finding) for finding in found],
         "chains": [],

@@ -86,14 +86,14 @@ def _facts(rows: pd.DataFrame) -> tuple[dict[str, Any], pd.DataFrame]:
     spoilt = []
     for name, t_ns, text in zip(rows["name"], rows["t_ns"], rows["text"], strict=True):
         try:
-            facts[name.removeprefix(FACT)] = _fact(text)
+            facts[name.removeprefix(FACT)] = json_value(text)
         except (ValueError, RecursionError) as error:
             why = f"{name} is no JSON that can be kept: {error}"
             spoilt.append({"t_ns": t_ns, "kind": "tape", "text": why, "attributes": "{}"})
     return facts, pd.DataFrame(spoilt, columns=list(store.TABLES["events"]))
 
 
-def _fact(text: str) -> Any:  # noqa: ANN401 - JSON
+def json_value(text: str) -> Any:  # noqa: ANN401 - JSON
     """Parse what run.json can hold; raises `ValueError` or `RecursionError` for all else.
 
     Python reads more than JSON has: NaN, numbers beyond a float64, halves of a character.

@@ -77,6 +77,17 @@ TABLES: Final[dict[str, dict[str, str]]] = {
         "bytes": INT,
         "duration_ns": INT,
         "site": INT,
+        "method": TEXT,
+        "detail": TEXT,
+        "rows": INT,
+        "row_bytes": INT,
+        "destination_stride": INT,
+        "source_stride": INT,
+        "domains": TEXT,
+        "faults": INT,
+        "source_copy": INT,
+        "grade": TEXT,
+        "measured": FLAG,
     },
     "sites": {
         "site": INT,
@@ -86,6 +97,34 @@ TABLES: Final[dict[str, dict[str, str]]] = {
         "module": TEXT,
         "symbol": TEXT,
         "stack": TEXT,
+        "end_line": INT,
+        "column": INT,
+        "end_column": INT,
+        "expression": TEXT,
+    },
+    "buffers": {
+        "t_ns": INT,
+        "freed_ns": INT,
+        "frame": INT,
+        "stage": TEXT,
+        "thread": TEXT,
+        "bytes": INT,
+        "site": INT,
+        "filled": TEXT,
+        "filled_bytes": INT,
+        "measured": FLAG,
+    },
+    "writes": {
+        "frame": INT,
+        "stage": TEXT,
+        "thread": TEXT,
+        "start_ns": INT,
+        "end_ns": INT,
+        "written_bytes": INT,
+        "explained_bytes": INT,
+        "uncertain_bytes": INT,
+        "beside": TEXT,
+        "measured": FLAG,
     },
     "ops": {
         "frame": INT,
@@ -94,6 +133,7 @@ TABLES: Final[dict[str, dict[str, str]]] = {
         "provider": TEXT,
         "start_ns": INT,
         "end_ns": INT,
+        "output_bytes": INT,
     },
 }
 """The tables of a Run: column to pandas dtype. Times are CLOCK_MONOTONIC ns; null is missing.
@@ -103,6 +143,19 @@ the burst in which it was delivered. `outputs`: one row an output picture; `fram
 what it depends on; `result` is what the program says that it found, as JSON. `spans`: one row an
 execution of a stage; `frame` holds the request in a program without a live input; `thread` is
 ``name:tid``. `events.attributes` is JSON.
+
+`copies`: one row a copy that the interposer saw, in order of `t_ns`; `kind` is a
+`probe.copies.methods.Kind`, `method` the function that moved the bytes, `bytes` what it wrote;
+`frame` and `stage` are null where it could not be attributed; `rows` with strides where many short
+copies are one; `domains` is as ``cpu>gpu``; `faults` are minor page faults meanwhile; `source_copy`
+is the row, from 0, of the copy that wrote what this one read. `sites`: where copies come from:
+`file` to `expression` the innermost line of the program's own Python, `module` and `symbol` the
+native caller, `stack` JSON [[file, line, function], ...], innermost first. `buffers`: allocations
+of a frame's size and how each was filled: by the kind of copy that wrote most of it, "rows" for
+plain copies of rows, "unknown" (a loop that nobody sees) or "untouched". `writes` (deep mode):
+bytes of pages, each counted whole, that were written while a stage worked on a frame, and those
+that copies explain; of the others, `uncertain_bytes` may have been written by the stages of other
+threads that `beside` names. `ops` without a frame were seen in a pass of their own.
 """
 
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 from probe import store
+from probe.copies.document import copies_of
+from probe.copies.records import of_interposer
 from probe.errors import RunError
 from probe.fates import bursts, period_ns, with_fates
 from probe.marks import Marks, marks_of
 from probe.rows import frames_of, spans_of
 from probe.tape import STOPPED, SUFFIX, Tape, read_all
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["bursts", "finalise", "period_ns", "tape_folder", "unfinished"]
 
@@ -36,21 +41,24 @@ def finalise(path: Path, manifest: dict[str, Any] | None = None) -> store.Run:
         manifest = _abandoned(path)
     folder = tape_folder(path, manifest)
     tapes, rejected = read_all(folder)
-    marks = marks_of(tapes)
-    marks.events = _with_tape_events(marks.events, tapes, rejected)
-    spans, frames = spans_of(tapes), frames_of(tapes)
+    own = [tape for tape in tapes if not of_interposer(tape)]
+    marks = marks_of(own)
+    spans, frames = spans_of(own), frames_of(own)
     window = _window(manifest, frames, marks.requests)
     outputs = _outputs(marks, frames, manifest)
     frames = with_fates(frames, outputs, marks.losses, int(manifest["deadline_ns"]))
     frames["measured"] = _inside(frames["scheduled_ns"].fillna(frames["captured_ns"]), window)
     outputs["measured"] = _inside(outputs["delivered_ns"], window)
-    tables = {"frames": frames, "outputs": outputs, "spans": spans}
+    manifest["window"] = window
+    copies = copies_of(path, folder, manifest, tapes, frames)
+    marks.events = _with_tape_events(marks.events, tapes, [*rejected, *copies.rejected])
+    tables = {"frames": frames, "outputs": outputs, "spans": spans, **copies.tables}
     tables["samples"] = _joined(path, "samples", marks.samples)
     tables["events"] = _joined(path, "events", marks.events)
     for name, table in tables.items():
         store.write_table(path, name, table)
-    manifest["window"] = window
-    manifest["tapes"] = _tape_summary(manifest, tapes, rejected)
+    manifest["copies"] = copies.summary
+    manifest["tapes"] = _tape_summary(manifest, own, rejected)
     manifest["program"] = dict(manifest["program"], facts=marks.facts)
     if window is not None and manifest["program"].get("started_ns") is not None:
         manifest["program"]["load_ns"] = window["first_ns"] - manifest["program"]["started_ns"]
@@ -209,13 +217,14 @@ ENGINE_EVENTS: Final = ("program", "collector", "sensor", "perturbation")
 
 
 def _with_tape_events(
-    events: pd.DataFrame, tapes: list[Tape], rejected: list[tuple[Path, str]]
+    events: pd.DataFrame, tapes: list[Tape], rejected: Sequence[tuple[Path | str, str]]
 ) -> pd.DataFrame:
     said = [(None, f"not read: {why}") for _, why in rejected]
     for tape in tapes:
         who = f"{tape.path.name} ({tape.header.thread or 'unnamed thread'})"
         if tape.header.state == STOPPED:
-            said.append((None, f"{who}: recording stopped: the disk was full"))
+            why = "the room for copies was used up" if of_interposer(tape) else "the disk was full"
+            said.append((None, f"{who}: recording stopped: {why}"))
         if tape.header.lost:
             said.append((None, f"{who}: {tape.header.lost} records lost"))
         if tape.torn:

@@ -116,13 +116,21 @@ FINDING: Final = _object(
     remedy=TEXT,
     grade=_one_of(Grade),
 )
+PER_FRAME: Final = _or_null(_said(NUMBER, "null where no frame is known"))
 COPIES: Final = _object(
-    memcpy_bytes_per_frame=NUMBER,
-    convert_bytes_per_frame=NUMBER,
-    transfer_bytes_per_frame=NUMBER,
-    materialize_bytes_per_frame=NUMBER,
-    count_per_frame=NUMBER,
-    frame_equivalents=NUMBER,
+    memcpy_bytes_per_frame=PER_FRAME,
+    convert_bytes_per_frame=PER_FRAME,
+    transfer_bytes_per_frame=PER_FRAME,
+    materialize_bytes_per_frame=PER_FRAME,
+    count_per_frame=PER_FRAME,
+    ms_per_frame=_or_null(_said(NUMBER, "inside copying functions, over all threads")),
+    avoidable_bytes_per_frame=_or_null(
+        _said(NUMBER, "of bytes that a copy moved before, with no change of format between")
+    ),
+    unattributed_bytes_per_frame=_or_null(_said(NUMBER, "of copies that belong to no stage")),
+    frame_equivalents=_or_null(_said(NUMBER, "bytes moved for each decoded byte")),
+    explained_ratio=_or_null(_said(SHARE, "of written bytes: deep mode")),
+    blind=_said(COUNT, "processes whose copies were not seen: they are in no number here"),
 )
 OVERHEAD: Final = _object(p50_shift_pct=NUMBER, p99_shift_pct=NUMBER, pairs=COUNT)
 CHAIN: Final = _object(

@@ -33,6 +33,7 @@ def validity_of(evidence: Evidence) -> Validity:
     limits = [
         *_ending(evidence),
         *_tapes(evidence),
+        *_copies(evidence),
         *_release(evidence),
         *_preparation(evidence),
         UNWEIGHED,
@@ -85,6 +86,17 @@ def _tapes(evidence: Evidence) -> list[str]:
         reasons.append("tapes were written to a disk, which may have delayed the program")
     rejected = tapes.get("rejected") or []
     return reasons + ([f"{len(rejected)} tapes could not be read"] if rejected else [])
+
+
+def _copies(evidence: Evidence) -> list[str]:
+    """Say where fewer copies were recorded than were made: their numbers are lower bounds."""
+    processes = (evidence.manifest.get("copies") or {}).get("processes") or ()
+    lost = sum(int(each.get("lost") or 0) for each in processes)
+    stopped = any(each.get("stopped") for each in processes)
+    if not lost and not stopped:
+        return []
+    why = "their room was used up" if stopped else "no room on the tape"
+    return [f"{lost} records of copies were lost: {why}, their numbers are lower bounds"]
 
 
 def _release(evidence: Evidence) -> list[str]:

@@ -172,7 +172,7 @@ def test_a_generator_is_measured_as_one(made_run: Make) -> None:
     assert {each["outputs"] for each in generation["requests"]} == {96}
     assert all(each["media_s"] == 4 for each in generation["requests"])
     assert len(generation["blocks"]) == 8 * len(generation["requests"])
-    assert not found["findings"]
+    assert {each["outcome"] for each in found["findings"]} <= {"not measured"}
     assert judge.exit_code(Run.open(made_run("generator")).manifest, found) == 0
     offline = judged(Run.open(made_run("offline")))
     assert offline["speed"] == pytest.approx(0.4, rel=0.1)
@@ -436,6 +436,30 @@ def test_the_audits_are_found_by_walking() -> None:
     files = {file.stem for file in here.glob("*.py")} - {"__init__"}
     assert {audit.id for audit in judge.audits()} >= files
     assert [audit.id for audit in judge.audits()] == sorted(audit.id for audit in judge.audits())
+
+
+def test_the_copies_of_a_run_stand_in_its_verdict(live: Run) -> None:
+    assert judged(live)["copies"] is None
+    frames = live.table("frames")
+    numbers = frames["frame"][frames["measured"]].to_numpy(dtype=np.int64)
+    copies = pd.DataFrame(
+        {"t_ns": 0, "frame": numbers, "stage": "decode", "kind": "memcpy", "bytes": 1_000,
+         "duration_ns": 2_000_000, "site": 0, "grade": "measured", "measured": True}
+    )  # fmt: skip
+    found = judged(changed(live, {"copies": {"mode": "on", "processes": []}}, copies=copies))
+    assert found["copies"] == {
+        "memcpy_bytes_per_frame": 1_000.0, "convert_bytes_per_frame": 0.0,
+        "transfer_bytes_per_frame": 0.0, "materialize_bytes_per_frame": 0.0,
+        "count_per_frame": 1.0, "ms_per_frame": 2.0, "avoidable_bytes_per_frame": 0.0,
+        "unattributed_bytes_per_frame": 0.0, "frame_equivalents": None, "explained_ratio": None,
+        "blind": 0,
+    }  # fmt: skip
+    nobody = changed(
+        live, {"copies": {"mode": "on", "processes": []}, "mode": "command", "window": None},
+        copies=copies.assign(frame=pd.NA), frames=store.empty_table("frames"),
+        outputs=store.empty_table("outputs"), spans=store.empty_table("spans"),
+    )  # fmt: skip
+    assert judged(nobody)["copies"]["memcpy_bytes_per_frame"] is None
 
 
 def test_two_audits_of_the_same_id_raise() -> None:

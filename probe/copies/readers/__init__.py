@@ -1,0 +1,1 @@
+"""What other runtimes say of their own copies: one file each, told apart by its contents."""
