@@ -6,6 +6,7 @@ import ctypes
 import os
 import selectors
 import signal
+import struct
 import subprocess
 import threading
 import time
@@ -24,6 +25,7 @@ from probe.tape import (
     RECORD_BYTES,
     SEQUENCE,
     SUFFIX,
+    WRITER_INTERPOSER,
 )
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ LOG_BYTES: Final = 16 * 2**20
 TAIL_BYTES: Final = 8 * 2**10
 PR_SET_PDEATHSIG: Final = 1
 GONE_WAIT_S: Final = 5.0
+WRITER: Final = struct.Struct("<I")
+WRITER_OFFSET: Final = 60
+"""Where a tape's header says who writes it."""
 
 
 class Child:
@@ -43,13 +48,19 @@ class Child:
     It dies with the harness (PR_SET_PDEATHSIG), so that a killed harness leaves no load behind.
     """
 
-    def __init__(self, command: Sequence[str], tapes: Path, logs: Path) -> None:
-        """Start `command` with its tape folder set.
+    def __init__(
+        self,
+        command: Sequence[str],
+        tapes: Path,
+        logs: Path,
+        added: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start `command` with its tape folder set, and `added` in its environment.
 
         Raises `UsageError` when there is no such program, `EnvironmentUnmet` when the system does
         not let it start.
         """
-        environment = dict(os.environ, **{ENVIRONMENT: str(tapes)})
+        environment = {**os.environ, ENVIRONMENT: str(tapes), **(added or {})}
         self.started_ns = time.monotonic_ns()
         self._process = _start(command, environment)
         self.pid = self._process.pid
@@ -205,20 +216,30 @@ class _Log:
 
 
 class Watch:
-    """How far the program's tapes have come, at a few reads a look."""
+    """How far the program's own tapes have come, at a few reads a look.
+
+    What an interposer writes is not the program's word: a program that hangs may go on copying.
+    """
 
     def __init__(self, tapes: Path) -> None:
         self._folder = tapes
         self._written: dict[Path, int] = {}
+        self._others: set[str] = set()
         self._scanned: dict[Path, int] = {}
         self._request_ids: dict[Path, int] = {}
         self.first_ns: int | None = None
 
     def records(self) -> int:
         """Return how many records there are by now."""
-        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+        names = {name for name in _listed(self._folder) if name.endswith(SUFFIX)}
+        for name in sorted(names - self._others):
+            path = self._folder / name
             try:
                 with path.open("rb", buffering=0) as file:
+                    if _written_by_interposer(file.fileno()):
+                        self._others.add(name)
+                        self._written.pop(path, None)
+                        continue
                     self._written[path] = self._count(file.fileno(), self._written.get(path, 0))
                     if self.first_ns is None:
                         self._look_for_first(file.fileno(), path)
@@ -255,6 +276,19 @@ class Watch:
                 self.first_ns = t1 if kind == FRAME and t0 == NULL else t0
                 return
         self._scanned[path] = begin + count
+
+
+def _listed(folder: Path) -> list[str]:
+    """Return the names in a folder; a program of many processes leaves thousands of tapes."""
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - a Path for each would cost ten times that
+    except OSError:
+        return []
+
+
+def _written_by_interposer(descriptor: int) -> bool:
+    writer = os.pread(descriptor, WRITER.size, WRITER_OFFSET)
+    return len(writer) == WRITER.size and WRITER.unpack(writer) == (WRITER_INTERPOSER,)
 
 
 def _sequence(descriptor: int, number: int) -> int:

@@ -23,7 +23,7 @@ from probe.course import Course, Phase, Progress
 from probe.devices import local
 from probe.devices.surroundings import TMPFS_ROOM_BYTES
 from probe.errors import EnvironmentUnmet, UsageError
-from probe.model import Device, Event
+from probe.model import Device, Event, Launch
 from probe.neighbours import ours
 from probe.sampling import Sampling
 from probe.scenario import Scenario, drain_ns
@@ -86,11 +86,13 @@ def measure(
     sampling = Sampling(chosen)
     try:
         with _interruptible():
-            child = _launch(session)
             try:
-                _watch(session, child, sampling, device)
+                child = _launch(session, sampling)
+                try:
+                    _watch(session, child, sampling, device)
+                finally:
+                    child.close()
             finally:
-                child.close()
                 sampling.stop()
         session.progress(Progress(Phase.FINALISING, 0, None))
         _conclude(session, child, sampling)
@@ -204,7 +206,7 @@ def _tape_folder(path: Path) -> Path:
     return inside
 
 
-def _launch(session: _Session) -> Child:
+def _launch(session: _Session, sampling: Sampling) -> Child:
     scenario = session.scenario
     if scenario.program.command is not None:
         command = list(scenario.program.command)
@@ -213,7 +215,8 @@ def _launch(session: _Session) -> Child:
         store.write_json(resolved, scenario.document())
         command = [sys.executable, "-P", "-m", "probe.pipeline", "--scenario", str(resolved)]
         command += ["--out", str(session.path)]
-    child = Child(command, session.tapes, session.path)
+    launch = Launch(tuple(command), dict(os.environ), session.tapes, scenario.document())
+    child = Child(command, session.tapes, session.path, sampling.attach(launch))
     session.manifest["program"].update(
         command=command, pid=child.pid, started_ns=child.started_ns, outcome="running"
     )

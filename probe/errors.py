@@ -8,6 +8,7 @@
     |       `-- RunVersionError       ... because it is of a newer version
     |-- EnvironmentUnmet     exit 4   the machine lacks what was asked for (sensor, room, right)
     |-- NoData               -        a collector found no source: data in the Run, no failure
+    |   `-- SwitchedOff      -        ... because the scenario does not want it
     `-- TapeError            -        a file that is no tape, or a tape of a newer version
 
 A program under test that dies or hangs is no error of this tree: the Run says so, and
@@ -87,6 +88,10 @@ class EnvironmentUnmet(ProbeError):
 
 class NoData(ProbeError):
     """A collector found no source: the path, tool or permission it looked for is in the message."""
+
+
+class SwitchedOff(NoData):
+    """A collector that the scenario asked to do nothing."""
 
 
 class TapeError(ProbeError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -162,6 +162,36 @@ class Collector(Protocol):
 
     def stop(self) -> None:
         """Release everything; always called, safe twice."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How the engine is about to start the program.
+
+    `tapes` is where the program writes; what a collector leaves there is turned into tables.
+    `options` are the scenario's, as JSON (`Scenario.document`).
+    """
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    tapes: Path
+    options: Mapping[str, Any]
+
+
+@runtime_checkable
+class Attaching(Protocol):
+    """A collector that works inside the program, and so must be there before it starts."""
+
+    def attach(self, launch: Launch) -> Mapping[str, str]:
+        """Return what to add to the program's environment, or raise `NoData`."""
+
+
+@runtime_checkable
+class Stating(Protocol):
+    """A collector that has more to say of a run than samples."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return JSON values for its entry in run.json; called once, after `stop`."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from probe.errors import NoData
-from probe.model import Collector, Device, Event
+from probe.errors import NoData, SwitchedOff
+from probe.model import Attaching, Collector, Device, Event, Launch, Stating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 WAIT_S: Final = 3.0
 """A collector that does not return from a call within this is left behind, and said so."""
+ATTACH_WAIT_S: Final = 20.0
+"""The same before the program starts: a collector may try out there what it will put into it."""
 
 
 @dataclass
@@ -35,12 +37,13 @@ class _Record:
     wall_ns: int = 0
     slowest_ns: int = 0
     spilled: int = 0
+    facts: dict[str, Any] | None = None
     rows: list[tuple[str, str, int, float | None]] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
         """Return the collector's entry in run.json."""
         collector = self.collector
-        return {
+        document = {
             "name": collector.name,
             "outcome": self.outcome,
             "reason": self.reason,
@@ -54,25 +57,52 @@ class _Record:
             "wall_ns": self.wall_ns,
             "slowest_ns": self.slowest_ns,
         }
+        return document if self.facts is None else {**document, "facts": self.facts}
 
 
 class Sampling:
     """A set of collectors, each on a thread of its own, from `start` to `stop`.
 
-    Sensitive collectors start last and stop first. A reading is stamped with the middle of its
-    call. Rows are (track, label, t_ns, value).
+    Those that work inside the program are attached before it starts. Sensitive collectors start
+    last and stop first. A reading is stamped with the middle of its call. Rows are (track, label,
+    t_ns, value).
     """
 
     def __init__(self, collectors: Sequence[Collector]) -> None:
         ordered = sorted(collectors, key=lambda collector: (collector.sensitive, collector.name))
         self._records = [_Record(collector) for collector in ordered]
         self._threads: dict[str, threading.Thread] = {}
+        self._attached: set[str] = set()
         self._over = {record.collector.name: threading.Event() for record in self._records}
         self.events: list[Event] = []
+
+    def attach(self, launch: Launch) -> dict[str, str]:
+        """Let collectors that work inside the program prepare it, before it starts.
+
+        Returns what to add to the program's environment. One that cannot be there is not started.
+        """
+        added: dict[str, str] = {}
+        for record in self._records:
+            collector = record.collector
+            if not isinstance(collector, Attaching):
+                continue
+            given: dict[str, str] = {}
+            self._attached.add(collector.name)
+            call = partial(_attach, collector, launch, given)
+            thread = threading.Thread(target=self._fenced, args=(record, call), daemon=True)
+            thread.start()
+            thread.join(ATTACH_WAIT_S)
+            if thread.is_alive():
+                self._failed(record, f"it was not attached within {ATTACH_WAIT_S:g} s")
+            if record.outcome == "ok":
+                added |= given
+        return added
 
     def start(self, device: Device) -> None:
         """Start every collector that finds its source, one after another."""
         for record in self._records:
+            if record.outcome != "ok":  # it could not be attached
+                continue
             name, begun = record.collector.name, threading.Event()
             thread = threading.Thread(
                 target=self._live, args=(record, device, begun), name=name, daemon=True
@@ -89,10 +119,16 @@ class Sampling:
             self._over[name].set()
             thread = self._threads.pop(name, None)
             if thread is None:
+                if name in self._attached:  # and never started: the program was not
+                    self._attached.discard(name)
+                    self._fenced(record, record.collector.stop)
                 continue
+            self._attached.discard(name)
             thread.join(WAIT_S)
             if thread.is_alive():
                 self._failed(record, f"a call did not return within {WAIT_S:g} s")
+            elif isinstance(record.collector, Stating) and record.outcome == "ok":
+                self._fenced(record, partial(_state, record, record.collector))
 
     def spill(self, file: Path) -> None:
         """Append the readings since the last call to `file`, one JSON array a line.
@@ -151,7 +187,8 @@ class Sampling:
         try:
             call()
         except NoData as absent:
-            record.outcome, record.reason = "no data", absent.message
+            record.outcome = "off" if isinstance(absent, SwitchedOff) else "no data"
+            record.reason = absent.message
             record.remedy = absent.remedy
             return False
         except Exception as error:  # noqa: BLE001 - the one fence around a collector
@@ -170,3 +207,11 @@ class Sampling:
             record.remedy = "report it with `liveprobe doctor --json`; the run is not affected"
         text = f"{record.collector.name}: {why}"
         self.events.append(Event(time.monotonic_ns(), "collector", text))
+
+
+def _attach(collector: Attaching, launch: Launch, given: dict[str, str]) -> None:
+    given.update(collector.attach(launch))
+
+
+def _state(record: _Record, collector: Stating) -> None:
+    record.facts = json.loads(json.dumps(dict(collector.facts()), allow_nan=False))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from probe.console.copies_option import copies_option, copies_override
 from probe.console.terminal import Terminal, speaking
 from probe.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_PROGRAM
 
@@ -25,8 +26,9 @@ SCENARIOS = ("live-background-blur", "generate-clip")
     show_default=True,
     help="Folder that the two Runs are made in.",
 )
+@copies_option
 @speaking
-def command(*, terminal: Terminal, folder: Path) -> int:
+def command(*, terminal: Terminal, folder: Path, copies: str | None) -> int:
     """Measure a live pipeline and a generating one, and report both side by side (about 1 minute).
 
     Needs no clip, no model and no network. On a busy or small machine the live one may well be
@@ -36,7 +38,7 @@ def command(*, terminal: Terminal, folder: Path) -> int:
 
     results: list[Judged] = []
     for name in SCENARIOS:
-        results.append(_measured(terminal, name, folder))
+        results.append(_measured(terminal, name, folder, copies_override(copies)))
         if results[-1].run.manifest["state"] == "interrupted":
             break
     report = results[0].path / judged.REPORT
@@ -45,12 +47,12 @@ def command(*, terminal: Terminal, folder: Path) -> int:
     return _exit_code(results)
 
 
-def _measured(terminal: Terminal, name: str, folder: Path) -> Judged:
+def _measured(terminal: Terminal, name: str, folder: Path, overrides: tuple[str, ...]) -> Judged:
     import scenarios
     from probe.console import judged, progress
     from probe.scenario.file import load
 
-    loaded = load(name, folder=scenarios.folder())
+    loaded = load(name, folder=scenarios.folder(), overrides=overrides)
     terminal.say(f"{name}: {loaded.scenario.title}")
     with progress.Display(terminal) as display:
         return judged.measured(loaded, folder, display)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from probe.console.copies_option import copies_option, copies_override
 from probe.console.terminal import Terminal, speaking
 from probe.errors import EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, UsageError
 
@@ -64,6 +65,7 @@ def complete_scenario(
     help="Change any key by its path: stage.infer.threads=2. Repeatable.",
 )
 @click.option("--duration", metavar="TIME", help="Short for --set run.duration=TIME.")
+@copies_option
 @click.option(
     "-o",
     "folder",
@@ -91,6 +93,7 @@ def command(
     model: str | None,
     overrides: tuple[str, ...],
     duration: str | None,
+    copies: str | None,
     folder: Path,
     no_report: bool,
     dry_run: bool,
@@ -110,6 +113,7 @@ def command(
     behind: list[str] | None = context.meta[COMMAND]
     if duration is not None:
         overrides += (f"run.duration={duration}",)
+    overrides += copies_override(copies)
     loaded = _loaded(scenario, overrides, clip, model, behind)
     if dry_run:
         return _would_measure(terminal, loaded, folder)

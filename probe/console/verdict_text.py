@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from probe.copies.methods import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+KINDS: Final = tuple(kind.value for kind in Kind)
 
 
 def lines(manifest: Mapping[str, Any], verdict: Mapping[str, Any]) -> list[str]:
@@ -15,7 +19,7 @@ def lines(manifest: Mapping[str, Any], verdict: Mapping[str, Any]) -> list[str]:
         text += _generation(verdict)
     elif verdict["released"] is not None:
         text += [_frames(verdict), _latency(verdict)]
-    return [*text, *_failures(verdict), *_validity(verdict)]
+    return [*text, *_copies(manifest, verdict), *_failures(verdict), *_validity(verdict)]
 
 
 def _headline(verdict: Mapping[str, Any]) -> str:
@@ -64,6 +68,33 @@ def _generation(verdict: Mapping[str, Any]) -> list[str]:
         f"  speed     {speed}, n = {len(verdict['generation']['requests'])} requests",
         f"  answer    first frame after {first}, in blocks of {blocks}",
     ]
+
+
+def _copies(manifest: Mapping[str, Any], verdict: Mapping[str, Any]) -> list[str]:
+    """Return what copying costs, or why nobody knows; nothing where nobody asked."""
+    found = verdict.get("copies")
+    if found is None:
+        return _untraced(manifest)
+    blind = f"; blind to {found['blind']} of its processes" if found["blind"] else ""
+    if found["count_per_frame"] is None:
+        return [f"  copies    traced, but no frame is known{blind}; ask: liveprobe copies RUN"]
+    moved = sum(found[f"{kind}_bytes_per_frame"] for kind in KINDS) / 1e6
+    pictures = found["frame_equivalents"]
+    amount = f"{moved:.2f} MB" + (f" ({pictures:.1f} pictures)" if pictures is not None else "")
+    per = "picture" if verdict["generation"] else "frame"
+    text = f"{found['count_per_frame']:.1f} per {per}, {amount}{blind}"
+    return [f"  copies    {text}; ask: liveprobe copies RUN"]
+
+
+def _untraced(manifest: Mapping[str, Any]) -> list[str]:
+    entries = manifest.get("collectors") or ()
+    entry = next((each for each in entries if each.get("name") == "copies"), None)
+    if entry is None or entry.get("outcome") == "off":
+        return []
+    blind = (entry.get("facts") or {}).get("blind") or ()
+    told = [f"blind to {each.get('exe')}: {each.get('why')}" for each in blind[:1]]
+    reason = entry.get("reason") or "; ".join(told) or "no process of the program could be seen"
+    return [f"  copies    not traced: {reason}"]
 
 
 def _failures(verdict: Mapping[str, Any]) -> list[str]:

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from probe.devices import copying
 from probe.devices.local import inventory
 from probe.devices.surroundings import OK, surroundings
 from probe.neighbours import ours
@@ -50,13 +54,21 @@ def check(
 ) -> list[Row]:
     """Try every collector on the device and return a row for each of its tracks.
 
-    The doctor's own process stands for a program. Collectors that fail are rows too.
+    On this machine a small program that copies is watched, elsewhere the doctor's own process
+    stands for one. Collectors that fail are rows too.
     """
     found = classes or ours("collectors").discover()
     sampling = Sampling([each() for each in found])
-    sampling.start(replace(device, program_pid=device.program_pid or os.getpid()))
-    time.sleep(wait_s)
-    sampling.stop()
+    with ExitStack() as stack:
+        pid = device.program_pid or os.getpid()
+        if device.root == copying.HERE and device.program_pid is None:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="liveprobe-")))
+            start = copying.launch(folder)
+            environment = {**start.environment, **sampling.attach(start)}
+            pid = stack.enter_context(copying.program(environment))
+        sampling.start(replace(device, program_pid=pid))
+        time.sleep(wait_s)
+        sampling.stop()
     values: dict[str, set[str]] = {}
     for track, label, _, value in sampling.rows():
         if value is not None:
@@ -70,7 +82,9 @@ def examine(device: Device, *, wait_s: float = BETWEEN_READINGS_S) -> dict[str, 
     return {
         "device": found,
         "tracks": [row._asdict() for row in check(device, wait_s=wait_s)],
-        "environment": [each._asdict() for each in surroundings(device, found)],
+        "environment": [
+            each._asdict() for each in (*surroundings(device, found), *copying.copying(device))
+        ],
     }
 
 

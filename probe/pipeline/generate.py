@@ -11,6 +11,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 import probe
 from probe.pipeline import encode as encoding
+from probe.pipeline import faults, graph_pass
 from probe.pipeline import infer as inference
 from probe.pipeline.encode import Encode, Film
 from probe.pipeline.generator import Generator, understand
@@ -44,9 +45,10 @@ class Generate:
         self.scenario = scenario
         self._out = out
         begun_ns = now_ns()
-        self.generator: Generator = understand(
-            inference.load(scenario.stage.infer), scenario.generate.steps
-        )
+        asked = scenario.program.faults
+        model = faults.treated(inference.load(scenario.stage.infer), asked)
+        self.generator: Generator = understand(model, scenario.generate.steps)
+        self._faulty = faults.Pictures(asked)
         self._painter = Painter(*self.generator.range, "NCHW", "RGB")
         self._scaler = VideoReformatter()
         self.sizes = Sizes()
@@ -54,14 +56,20 @@ class Generate:
         loaded_ns = now_ns()
         self._ledger = Ledger()
         self._first = self._warm()
-        self.load = {"model_ns": loaded_ns - begun_ns, "warm_ns": now_ns() - loaded_ns}
+        warmed_ns = now_ns()
+        graph_pass.profile(self.generator.model, scenario.stage.infer)
+        self.load = {
+            "model_ns": loaded_ns - begun_ns,
+            "warm_ns": warmed_ns - loaded_ns,
+            "graph_pass_ns": now_ns() - warmed_ns,
+        }
         self.blocks = -(-scenario.generate.frames // self.generator.frames)
 
     def facts(self) -> dict[str, Any]:
         """Return what the Run says about this program before it runs."""
         part, encode = self.scenario.generate, self.scenario.stage.encode
         model = self.generator.model
-        return {
+        facts: dict[str, Any] = {
             "generate": {
                 "frames": self.blocks * self.generator.frames,
                 "block_frames": self.generator.frames,
@@ -77,6 +85,9 @@ class Generate:
             "encode": encoding.fact(encode, self._place(), None),
             "load": self.load,
         }
+        if self.scenario.program.faults:
+            facts["faults"] = list(self.scenario.program.faults)
+        return facts
 
     def answer(self, request: int, until_ns: int, stop: threading.Event) -> None:
         """Make one clip; a request that is not done at `until_ns` ends with its current block."""
@@ -125,7 +136,7 @@ class Generate:
     def _picture(self, planes: NDArray[np.float32]) -> VideoFrame:
         painted = self._painter.paint(planes)
         scale = self.scenario.generate.scale
-        return self._scaler.reformat(
+        picture = self._scaler.reformat(
             painted,
             width=painted.width * scale,
             height=painted.height * scale,
@@ -135,6 +146,7 @@ class Generate:
             interpolation="BICUBIC",
             threads=1,
         )
+        return self._faulty(picture)
 
     def _place(self) -> str:
         return "off" if self.scenario.stage.encode.place == "off" else "before-render"

@@ -95,7 +95,7 @@ def load(part: InferPart) -> Model:
         )
     ort.disable_telemetry_events()
     try:
-        session = ort.InferenceSession(str(path), _options(part), providers=providers)
+        session = ort.InferenceSession(str(path), options(part), providers=providers)
     except ORT_ERRORS as error:
         raise InputError(
             f"{path}: ONNX Runtime cannot load it: {_first_line(error)}", remedy=_remedy(error)
@@ -144,21 +144,22 @@ class Infer:
         return ()
 
 
-def _options(part: InferPart) -> ort.SessionOptions:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = part.threads
-    options.inter_op_num_threads = part.inter_threads
-    options.execution_mode = (
+def options(part: InferPart) -> ort.SessionOptions:
+    """Return how a session of the scenario's model is made."""
+    asked = ort.SessionOptions()
+    asked.intra_op_num_threads = part.threads
+    asked.inter_op_num_threads = part.inter_threads
+    asked.execution_mode = (
         ort.ExecutionMode.ORT_PARALLEL
         if part.inter_threads > 1
         else ort.ExecutionMode.ORT_SEQUENTIAL
     )
-    options.graph_optimization_level = _LEVELS[part.optimization]
-    options.log_severity_level = _QUIET
+    asked.graph_optimization_level = _LEVELS[part.optimization]
+    asked.log_severity_level = _QUIET
     spinning = "1" if part.spinning else "0"
-    options.add_session_config_entry("session.intra_op.allow_spinning", spinning)
-    options.add_session_config_entry("session.inter_op.allow_spinning", spinning)
-    return options
+    asked.add_session_config_entry("session.intra_op.allow_spinning", spinning)
+    asked.add_session_config_entry("session.inter_op.allow_spinning", spinning)
+    return asked
 
 
 def _check_file(path: Path) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from probe.errors import InputError
 from probe.pipeline import encode as encoding
+from probe.pipeline import faults, graph_pass, rehearsal
 from probe.pipeline import infer as inference
-from probe.pipeline import rehearsal
 from probe.pipeline.arrivals import Arrivals
 from probe.pipeline.capture import ArrivalSource, ClipSource
 from probe.pipeline.decode import Decode
@@ -58,17 +58,23 @@ class Live:
         built_ns = now_ns()
         self._warm()
         self._sink(out)
+        warmed_ns = now_ns()
+        spec = self.preprocess.spec
+        graph_pass.profile(self.model, scenario.stage.infer, {spec.name: spec.shape})
         self.load = {
             "source_ns": loaded_ns - begun_ns,
             "model_ns": built_ns - loaded_ns,
-            "warm_ns": now_ns() - built_ns,
+            "warm_ns": warmed_ns - built_ns,
             "warm_rounds": _WARM_ROUNDS,
+            "graph_pass_ns": now_ns() - warmed_ns,
         }
 
     def program(self) -> Program:
         """Return the stages as a program that can be run once."""
         source = self.scenario.source
-        stages: list[Stage] = [self.decode, self.preprocess, self.infer, self.postprocess]
+        pictures = faults.Pictures(self.scenario.program.faults)
+        prepare = faults.Before(self.preprocess, pictures) if pictures else self.preprocess
+        stages: list[Stage] = [self.decode, prepare, self.infer, self.postprocess]
         if self.place == "before-render" and self.encode is not None:
             stages.append(self.encode)
         stages.append(self.render)
@@ -92,7 +98,7 @@ class Live:
         spec = self.preprocess.spec
         stage = self.scenario.stage
         context = self.encode.context if self.encode is not None else None
-        facts = {
+        facts: dict[str, Any] = {
             "source": self.source_fact,
             "model": {
                 **self.model.fact(),
@@ -104,6 +110,8 @@ class Live:
             "encode": encoding.fact(stage.encode, self.place, context),
             "load": self.load,
         }
+        if self.scenario.program.faults:
+            facts["faults"] = list(self.scenario.program.faults)
         if self.clock is not None:
             facts["display"] = {
                 "refresh_hz": float(self.clock.rate),
@@ -138,7 +146,7 @@ class Live:
         spec = inspect(self.model.inputs, stage.preprocess, size, str(self.model.path))
         buffers = self.scenario.source.queue + _BESIDE
         self.preprocess = Preprocess(spec, stage.preprocess, buffers)
-        self.infer = Infer(self.model, spec.name)
+        self.infer = Infer(faults.treated(self.model, self.scenario.program.faults), spec.name)
         if stage.postprocess.kind != "raw":
             inference.require_pictures(self.model)
         outcome = choose(stage.postprocess, self.preprocess, self.model.outputs)

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
     from probe.scenario import PreprocessPart
 
-_TYPES: Final[dict[str, DTypeLike]] = {
+TYPES: Final[dict[str, DTypeLike]] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
     "tensor(double)": np.float64,
     "tensor(uint8)": np.uint8,
     "tensor(int8)": np.int8,
 }
+"""What a picture can be, by the runtime's name of the type."""
 _LARGEST: Final = 8192
 Dim = int | str | None
 
@@ -64,11 +65,11 @@ def inspect(
             remedy="choose a model of one image input, or run your own program: liveprobe run -- …",
         )
     entry = inputs[0]
-    dtype = _TYPES.get(entry.type)
+    dtype = TYPES.get(entry.type)
     if dtype is None:
         raise InputError(
             f"{model}: input {entry.name} is {entry.type}, not a picture",
-            remedy=f"a picture can be {', '.join(sorted(_TYPES))}",
+            remedy=f"a picture can be {', '.join(sorted(TYPES))}",
         )
     dims = _dims(entry, model)
     layout = _layout(dims, part, entry, model)

@@ -25,6 +25,8 @@ from probe.scenario.types import (
 )
 
 SCENARIO_VERSION: Final = 1
+Fault = Literal["contiguity-lost", "stride-padded", "cast-forced", "copy-between-stages"]
+"""A copy that the reference program makes for nothing (`probe.pipeline.faults`)."""
 BUILTIN: Final = "builtin:"
 """Prefix of a clip or a model that ships with liveprobe, as in ``builtin:people_720p30``."""
 
@@ -252,6 +254,36 @@ class ProgramPart(Part):
     switch_interval: PositiveDuration = Field(
         default=500_000, description="of the reference program's interpreter"
     )
+    faults: list[Fault] = Field(
+        default=[], max_length=4, description="copies added to the reference program on purpose"
+    )
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        if len(set(self.faults)) != len(self.faults):
+            raise ValueError("faults names one twice")
+        return self
+
+
+class CopiesPart(Part):
+    """Which copies are traced, by the interposer inside the program and from others' reports."""
+
+    mode: Literal["off", "on", "deep"] = Field(
+        default="on",
+        description="every copy; deep also checks what was written against what was seen",
+    )
+    every: int = Field(
+        default=60, ge=1, le=1_000_000, description="deep: one frame in so many is checked"
+    )
+    bytes: int = Field(
+        default=16_384,
+        ge=256,
+        le=2**30,
+        description="shortest copy that is recorded by itself; shorter ones are counted",
+    )
+    read: list[Location] = Field(
+        default=[], max_length=100, description="reports of other tools to read in, as of CUPTI"
+    )
 
 
 class Expectation(Part):
@@ -291,6 +323,7 @@ class Scenario(Part):
     stage: Stages = Stages()
     generate: GeneratePart = GeneratePart()
     program: ProgramPart = ProgramPart()
+    copies: CopiesPart = CopiesPart()
     expect: list[Expectation] = Field(default=[], max_length=10_000)
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import tomllib
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ mode = "command"
 
 INPUTS: Final[dict[str, Key]] = {"clip": ("source", "clip"), "model": ("stage", "infer", "model")}
 """The keys that hold a path."""
+REPORTS: Final[Key] = ("copies", "read")
+"""The key that holds a list of paths."""
 
 Change = tuple[Key, Any, str]
 """One override: its key, its value, and the value as it was written."""
@@ -40,7 +43,7 @@ Change = tuple[Key, Any, str]
 _UNUSED: Final = {
     "live": ("generate",),
     "generate": ("source", "stage.decode", "expect"),
-    "command": ("source", "stage", "generate", "expect"),
+    "command": ("source", "stage", "generate", "expect", "program.faults"),
 }
 """What a mode never reads: set in a file it would promise a condition that does not exist."""
 
@@ -204,14 +207,22 @@ def _table(document: dict[str, Any], key: Key) -> dict[str, Any]:
 
 def _locate(document: dict[str, Any], changed: set[Key], base: Path) -> None:
     """Make the inputs' paths absolute: relative to `base`, or to here where `changed`."""
-    for key in INPUTS.values():
+    for key in (*INPUTS.values(), REPORTS):
         if not _holds(document, key):
             continue
-        table = _table(document, key[:-1])
-        value = table[str(key[-1])]
-        if isinstance(value, str) and _is_path(value):
-            start = Path() if key in changed else base
-            table[str(key[-1])] = os.path.abspath(start / os.path.expanduser(value))  # noqa: PTH100, PTH111 - a link or a "~nobody" stays as given
+        start = Path() if key in changed else base
+        table, name = _table(document, key[:-1]), str(key[-1])
+        value = table[name]
+        if isinstance(value, list):
+            table[name] = [_absolute(each, start) for each in value]
+        elif key != REPORTS:
+            table[name] = _absolute(value, start)
+
+
+def _absolute(value: Any, start: Path) -> Any:  # noqa: ANN401 - the schema checks it afterwards
+    if not isinstance(value, str) or not _is_path(value):
+        return value
+    return os.path.abspath(start / os.path.expanduser(value))  # noqa: PTH100, PTH111 - a link or a "~nobody" stays as given
 
 
 def _is_path(value: str) -> bool:
@@ -300,6 +311,10 @@ def line_numbers(text: str, keys: Sequence[Key]) -> dict[Key, int]:
 
 def _said(key: Key, written: str) -> str:
     """Return what goes on record: of a path its file name, for folders are private."""
+    if key == REPORTS:
+        found = _value(written)
+        names = [Path(str(each)).name for each in found] if isinstance(found, list) else []
+        return json.dumps(names)
     if key in INPUTS.values() and _is_path(written):
         return Path(written).name
     return written

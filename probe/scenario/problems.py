@@ -224,7 +224,11 @@ def _members(found: Mapping[str, Any]) -> str:
 
 
 def _plural(text: str) -> str:
-    for one, many in (("a whole number", "whole numbers"), ("a number", "numbers")):
+    for one, many in (
+        ("a whole number", "whole numbers"),
+        ("a number", "numbers"),
+        ("one of", "any of"),
+    ):
         if text.startswith(one):
             return many + text.removeprefix(one)
     return {"a text": "texts", "a table": "tables"}.get(text, text)

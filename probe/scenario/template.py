@@ -24,6 +24,7 @@ _TABLES: Final[dict[str, tuple[Key, ...]]] = {
         ("stage", "encode"),
         ("stage", "render"),
         ("program",),
+        ("copies",),
     ),
     "generate": (
         ("run",),
@@ -32,6 +33,7 @@ _TABLES: Final[dict[str, tuple[Key, ...]]] = {
         ("stage", "encode"),
         ("generate",),
         ("program",),
+        ("copies",),
     ),
 }
 _SET: Final[dict[str, dict[Key, Any]]] = {

@@ -104,6 +104,9 @@ def test_the_shell_is_told_verbs_and_scenarios() -> None:
     assert completed("liveprobe ", 1) == list(cli.VERBS)
     assert "live-background-blur" in completed("liveprobe run live-", 2)
     assert completed("liveprobe export --to perf", 3) == ["perfetto"]
+    assert completed("liveprobe run --copies d", 3) == ["deep"]
+    assert completed("liveprobe copies --by st", 3) == ["stage"]
+    assert completed("liveprobe selfcheck ext", 2) == ["extra-copies"]
 
 
 def test_a_folder_of_the_user_does_not_hide_our_packages(tmp_path: Path) -> None:

@@ -44,8 +44,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_module_of_the_folder_is_found_once() -> None:
     modules = {path.stem for path in HOME.glob("[!_]*.py")}
-    assert {each.name for each in collectors.discover()} == modules
-    assert {"cpu", "thermal"} <= modules
+    packages = {path.parent.name for path in HOME.glob("[!_]*/__init__.py")}
+    assert {each.name for each in collectors.discover()} == modules | packages
+    assert {"copies", "cpu", "thermal"} <= modules | packages
 
 
 def test_another_distribution_adds_a_collector(site: Path) -> None:

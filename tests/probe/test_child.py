@@ -11,7 +11,7 @@ import pytest
 
 from probe.child import TAIL_BYTES, Child, Watch
 from probe.errors import EnvironmentUnmet, UsageError
-from probe.tape import RECORD_BYTES
+from probe.tape import RECORD_BYTES, WRITER_INTERPOSER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +63,18 @@ def test_the_program_finds_its_tape_folder_and_no_input(
     assert child.wait(30)
     child.close()
     assert (tmp_path / "program.out").read_text().splitlines() == [str(tmp_path / "tapes"), "''"]
+
+
+def test_what_is_added_stands_in_the_programs_environment(
+    tmp_path: Path, started: list[Child]
+) -> None:
+    code = "import os; print(os.environ['ADDED'], 'PATH' in os.environ)"
+    command = [sys.executable, "-c", code]
+    child = Child(command, tmp_path / "tapes", tmp_path, {"ADDED": "a word"})
+    started.append(child)
+    assert child.wait(30)
+    child.close()
+    assert (tmp_path / "program.out").read_text() == "a word True\n"
 
 
 def test_a_program_that_ignores_sigterm_is_killed(tmp_path: Path, started: list[Child]) -> None:
@@ -166,6 +178,23 @@ def test_the_watch_takes_a_request_for_the_first_frame(
     writer.save()
     watch = Watch(tmp_path)
     watch.records()
+    assert watch.first_ns == 42
+
+
+def test_what_an_interposer_writes_is_not_the_programs_word(
+    tmp_path: Path, tape_maker: type[TapeMaker]
+) -> None:
+    own, other = tape_maker(tmp_path / "1-1-1.tape"), tape_maker(tmp_path / "1-1-0.tape")
+    own.mark("request", 42, frame=0)
+    other.mark("request", 41, frame=0)
+    own.save()
+    written = bytearray(other.save().read_bytes())
+    other.path.write_bytes(written[:60])  # being made: nobody knows yet whose it is
+    watch = Watch(tmp_path)
+    first = watch.records()
+    written[60:64] = WRITER_INTERPOSER.to_bytes(4, "little")
+    other.path.write_bytes(written)
+    assert watch.records() == first == len(own.records)
     assert watch.first_ns == 42
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from collectors.copies import library
 from probe import engine, store, tables
-from probe.errors import EnvironmentUnmet, RunError, UsageError
+from probe.errors import EnvironmentUnmet, NoData, RunError, UsageError
 from probe.scenario import Scenario
 
 PACED = """
@@ -201,3 +202,60 @@ def test_a_command_may_be_silent_until_its_first_frame(tmp_path: Path) -> None:
     run = measured(engine.measure(scenario(code, hang="0.5s"), tmp_path))
     assert run.manifest["program"]["outcome"] == "ended"
     assert len(run.table("frames")) == 5
+
+
+def entry_of(run: store.Run, name: str) -> dict[str, Any]:
+    return next(each for each in run.manifest["collectors"] if each["name"] == name)
+
+
+COPYING = """
+block = bytearray(1 << 20)
+for _ in range(8):
+    bytes(block)
+"""
+
+
+@pytest.fixture
+def interposer() -> None:
+    try:
+        library.built()
+    except NoData as absent:
+        pytest.skip(absent.message)
+
+
+@pytest.mark.usefixtures("interposer")
+def test_a_collector_is_inside_the_program_and_its_facts_are_in_the_run(tmp_path: Path) -> None:
+    code = PACED.format(count=10) + COPYING
+    run = measured(engine.measure(scenario(code, collectors=["copies"]), tmp_path))
+    entry = entry_of(run, "copies")
+    assert (run.manifest["state"], entry["outcome"]) == ("complete", "ok")
+    assert entry["facts"]["mode"] == "on"
+    assert [each["traced"] for each in entry["facts"]["processes"]] == [True]
+    assert entry["facts"]["blind"] == []
+    copies = run.table("copies")
+    assert (copies["bytes"] == 1 << 20).sum() >= 8
+    assert set(run.table("samples")["track"]) <= {"copies.traffic"}
+
+
+@pytest.mark.usefixtures("interposer")
+def test_a_program_that_hangs_while_it_copies_is_ended(tmp_path: Path) -> None:
+    code = PACED.format(count=5) + "block = bytearray(1 << 20)\nwhile True: bytes(block)\n"
+    run = measured(engine.measure(scenario(code, hang="1s", collectors=["copies"]), tmp_path))
+    assert run.manifest["program"]["outcome"] == "timed out"
+    assert len(run.table("frames")) == 5
+
+
+@pytest.mark.usefixtures("interposer")
+def test_a_silent_program_that_copies_may_be_silent(tmp_path: Path) -> None:
+    code = COPYING + "import time; time.sleep(1.5)"
+    run = measured(engine.measure(scenario(code, hang="0.5s", collectors=["copies"]), tmp_path))
+    assert run.manifest["program"]["outcome"] == "ended"
+
+
+def test_a_program_that_does_not_exist_leaves_nothing_attached(tmp_path: Path) -> None:
+    missing = Scenario.model_validate(
+        {"name": "t", "mode": "command", "program": {"command": ["/no/such/program"]}}
+    )
+    with pytest.raises(UsageError):
+        engine.measure(missing, tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -9,8 +9,8 @@ from typing import ClassVar
 import pytest
 
 from probe import sampling as sampling_module
-from probe.errors import NoData
-from probe.model import Device, Sample, Track
+from probe.errors import NoData, SwitchedOff
+from probe.model import Device, Launch, Sample, Track
 from probe.sampling import Sampling
 
 CALLS: list[str] = []
@@ -152,3 +152,121 @@ def test_a_crash_ends_the_collector_and_nothing_else() -> None:
     assert broken["samples"] == 2
     assert fine["outcome"] == "ok"
     assert [event.kind for event in sampling.events] == ["collector"]
+
+
+class Attached(Steady):
+    """Adds a word to the program's environment, and states what it saw."""
+
+    name = "attached"
+
+    def attach(self, launch: Launch) -> dict[str, str]:
+        CALLS.append(f"attach {self.name} {launch.command[0]}")
+        return {"WORD": str(launch.tapes)}
+
+    def facts(self) -> dict[str, object]:
+        CALLS.append(f"facts {self.name}")
+        return {"taken": self.count > 0, "of": (1, 2)}
+
+
+class Unattachable(Attached):
+    name = "unattachable"
+
+    def attach(self, launch: Launch) -> dict[str, str]:
+        raise NoData("nothing to attach", remedy="build it")
+
+
+class Unwanted(Attached):
+    name = "unwanted"
+
+    def attach(self, launch: Launch) -> dict[str, str]:
+        raise SwitchedOff("copies.mode is off", remedy="switch it on")
+
+
+class Clumsy(Attached):
+    name = "clumsy"
+
+    def attach(self, launch: Launch) -> dict[str, str]:
+        raise ValueError("no such path")
+
+
+class Speechless(Attached):
+    name = "speechless"
+
+    def facts(self) -> dict[str, object]:
+        return {"set": {1, 2}}
+
+
+LAUNCH = Launch(("program",), {}, Path("/tapes"), {})
+
+
+def test_a_collector_inside_the_program_is_attached_started_stopped_and_heard() -> None:
+    CALLS.clear()
+    sampling = Sampling([Attached(), Steady()])
+    assert sampling.attach(LAUNCH) == {"WORD": "/tapes"}
+    sampling.start(Device("here", program_pid=7))
+    sampling.stop()
+    assert [call for call in CALLS if call.endswith("attached") or "attached " in call] == [
+        "attach attached program", "start attached 7", "stop attached", "facts attached",
+    ]  # fmt: skip
+    sampling.stop()
+    assert CALLS.count("facts attached") == CALLS.count("stop attached") == 1
+    attached, steady = sampling.documents()
+    assert attached["facts"] == {"taken": True, "of": [1, 2]}
+    assert "facts" not in steady
+
+
+def test_what_cannot_be_attached_is_not_started_and_says_why() -> None:
+    CALLS.clear()
+    sampling = Sampling([Unattachable(), Unwanted(), Clumsy()])
+    assert sampling.attach(LAUNCH) == {}
+    sampling.start(Device("here", program_pid=7))
+    sampling.stop()
+    outcomes = {each["name"]: each for each in sampling.documents()}
+    assert {name: each["outcome"] for name, each in outcomes.items()} == {
+        "unattachable": "no data", "unwanted": "off", "clumsy": "failed",
+    }  # fmt: skip
+    assert outcomes["unattachable"]["remedy"] == "build it"
+    assert outcomes["unwanted"]["reason"] == "copies.mode is off"
+    assert "no such path" in outcomes["clumsy"]["reason"]
+    assert [event.text for event in sampling.events] == ["clumsy: ValueError: no such path"]
+    assert not [call for call in CALLS if call.startswith(("start", "facts"))]
+    assert sorted(CALLS) == ["stop clumsy", "stop unattachable", "stop unwanted"]
+
+
+def test_what_was_attached_to_a_program_that_never_started_is_stopped() -> None:
+    CALLS.clear()
+    sampling = Sampling([Attached()])
+    sampling.attach(LAUNCH)
+    sampling.stop()
+    sampling.stop()
+    assert CALLS == ["attach attached program", "stop attached"]
+
+
+def test_facts_that_are_no_json_are_a_failure_of_the_collector_alone() -> None:
+    sampling = Sampling([Speechless()])
+    sampling.attach(LAUNCH)
+    sampling.start(Device("here"))
+    sampling.stop()
+    document = sampling.documents()[0]
+    assert document["outcome"] == "failed"
+    assert "facts" not in document
+
+
+class Slow(Attached):
+    name = "slow"
+    free: ClassVar[threading.Event] = threading.Event()
+
+    def attach(self, launch: Launch) -> dict[str, str]:
+        self.free.wait(30)
+        return {"WORD": "too late"}
+
+
+def test_a_collector_that_does_not_attach_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling_module, "ATTACH_WAIT_S", 0.05)
+    sampling = Sampling([Slow(), Attached()])
+    assert sampling.attach(LAUNCH) == {"WORD": "/tapes"}
+    Slow.free.set()
+    sampling.stop()
+    fine, slow = sampling.documents()
+    assert (fine["outcome"], slow["outcome"]) == ("ok", "failed")
+    assert "not attached within" in slow["reason"]

@@ -90,3 +90,47 @@ def test_numbers() -> None:
     assert number(None, "ms") == "not measured"
     assert number("lost", "ms") == "lost"
     assert number(3, "x", 0) == "3 x"
+
+
+COPIES: dict[str, Any] = {
+    "memcpy_bytes_per_frame": 1_000_000.0,
+    "convert_bytes_per_frame": 2_000_000.0,
+    "transfer_bytes_per_frame": 0.0,
+    "materialize_bytes_per_frame": 1_147_200.0,
+    "count_per_frame": 3.2,
+    "frame_equivalents": 3.0,
+    "blind": 0,
+}
+
+
+def copies_line(found: dict[str, Any] | None, manifest: Any = COMPLETE, **fields: Any) -> list[str]:
+    text = lines(manifest, verdict(copies=found, **fields))
+    return [line.removeprefix("  copies    ") for line in text if line.startswith("  copies ")]
+
+
+def test_what_copying_costs_is_one_line() -> None:
+    ask = "; ask: liveprobe copies RUN"
+    assert copies_line(COPIES) == [f"3.2 per frame, 4.15 MB (3.0 pictures){ask}"]
+    unknown = {**COPIES, "frame_equivalents": None, "blind": 2}
+    made = {"requests": [{}]}
+    assert copies_line(unknown, generation=made) == [
+        f"3.2 per picture, 4.15 MB; blind to 2 of its processes{ask}"
+    ]
+    none = {**dict.fromkeys(COPIES), "blind": 1}
+    assert copies_line(none) == [f"traced, but no frame is known; blind to 1 of its processes{ask}"]
+
+
+def test_copies_that_were_wanted_and_not_traced_say_why() -> None:
+    def manifest(**entry: Any) -> dict[str, Any]:
+        return {**COMPLETE, "collectors": [{"name": "cpu"}, {"name": "copies", **entry}]}
+
+    assert copies_line(None) == []
+    assert copies_line(None, manifest(outcome="off", reason="copies.mode is off")) == []
+    missing = manifest(outcome="no data", reason="it was not built")
+    assert copies_line(None, missing) == ["not traced: it was not built"]
+    seen_nothing = manifest(outcome="ok", reason=None)
+    assert copies_line(None, seen_nothing) == [
+        "not traced: no process of the program could be seen"
+    ]
+    static = manifest(outcome="ok", facts={"blind": [{"exe": "app", "why": "it is static"}]})
+    assert copies_line(None, static) == ["not traced: blind to app: it is static"]

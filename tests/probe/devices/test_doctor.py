@@ -8,8 +8,12 @@ import pytest
 
 import collectors
 import probe
+from collectors.copies import Copies, library
+from probe.devices import copying as copying_module
+from probe.devices.copying import copying
 from probe.devices.doctor import check, examine, lines
 from probe.devices.surroundings import LIMITED, MISSING, OK, Surrounding, surroundings
+from probe.errors import NoData
 from probe.model import Device, Sample, Track
 
 DEVICES = Path(__file__).parents[2] / "devices"
@@ -138,3 +142,65 @@ def test_a_runtime_and_a_recorder_are_looked_for(tmp_path: Path) -> None:
     assert "HDMI-A-1" in found["display clock"].reason
     built = list(Path(probe.__file__).parent.glob("recorder/_pen*.so"))
     assert (found["recorder"].state == OK) == bool(built)
+
+
+@pytest.fixture
+def interposer() -> Path:
+    try:
+        return library.built()
+    except NoData as absent:
+        pytest.skip(absent.message)
+
+
+def test_copies_are_tried_on_a_program_that_copies(interposer: Path) -> None:
+    assert interposer
+    rows = {row.track: row for row in check(Device("here"), wait_s=0.3, classes=[Copies])}
+    assert (rows["copies.traffic"].state, rows["copies.traffic"].lines) == ("measured", 1)
+    found = {each.name: each for each in copying(Device("here"))}
+    assert found["copies"].state == OK
+    assert set(found) == {
+        "copies", "lines of copies", "copies of numpy", "deep mode of copies",
+        "copies of GStreamer",
+    }  # fmt: skip
+    for each in found.values():
+        assert each.reason
+        assert (each.remedy is None) == (each.state == OK)
+
+
+def test_a_missing_interposer_is_told_with_its_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "HOME", tmp_path)
+    (row,) = copying(Device("here"))
+    assert (row.name, row.state, row.remedy) == ("copies", MISSING, library.BUILD)
+    (track,) = check(Device("here"), wait_s=0, classes=[Copies])
+    assert (track.state, track.remedy) == ("no data", library.BUILD)
+
+
+def test_copies_are_not_tried_on_another_device() -> None:
+    assert copying(Device("tree", DEVICES / "bare-vm")) == []
+
+
+@pytest.mark.parametrize(
+    ("notes", "state", "said"),
+    [
+        ({}, LIMITED, "did not say"),
+        ({"frames": "none", "why": "unknown version"}, LIMITED, "none (unknown version)"),
+        ({"frames": "walk", "version": "3.12.1"}, OK, "Python 3.12.1: every frame"),
+    ],
+)
+def test_the_interposers_notes_on_python_are_told(
+    notes: dict[str, str], state: str, said: str
+) -> None:
+    row = copying_module.of_python([notes] if notes else [])
+    assert row.state == state
+    assert said in row.reason
+
+
+def test_a_hook_of_numpy_that_is_off_is_named() -> None:
+    on, off = {"hook": "astype", "state": "on"}, {"hook": "take", "state": "off", "why": "no slot"}
+    assert copying_module.of_numpy([on, on]).state == OK
+    row = copying_module.of_numpy([on, off])
+    assert row.state == LIMITED
+    assert "take (no slot)" in row.reason
+    assert copying_module.of_numpy([]).state == LIMITED

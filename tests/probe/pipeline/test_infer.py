@@ -95,7 +95,7 @@ def test_providers_got_are_told_apart_from_those_asked_for(models: Any) -> None:
 
 def test_pools_do_not_spin_unless_asked(models: Any) -> None:
     for spinning, expected in ((False, "0"), (True, "1")):
-        options = infer._options(InferPart(model="x", threads=2, spinning=spinning))
+        options = infer.options(InferPart(model="x", threads=2, spinning=spinning))
         for pool in ("intra_op", "inter_op"):
             assert options.get_session_config_entry(f"session.{pool}.allow_spinning") == expected
         assert options.intra_op_num_threads == 2

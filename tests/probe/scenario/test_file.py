@@ -158,6 +158,7 @@ def test_a_scenario_without_a_model_of_its_own_asks_for_one() -> None:
         ("generate", "[source]\nfps = 30", "source"),
         ("generate", "[stage.decode]\nthreads = 2", "stage.decode"),
         ("command", "[source]\nfps = 30", "source"),
+        ("command", "program.faults = []", "program.faults"),
     ],
 )
 def test_a_setting_that_would_do_nothing_is_refused(
@@ -166,6 +167,24 @@ def test_a_setting_that_would_do_nothing_is_refused(
     file.write_text(f'name = "t"\nmode = "{mode}"\n{table}\n')
     assert "does not use this" in problems(file)[key]
     assert problems(file)[key].endswith("(line 3)")
+
+
+def test_reports_of_other_tools_are_relative_to_who_named_them(
+    file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file.write_text('name = "t"\n[copies]\nread = ["cupti.sqlite", "/abs/profile.json"]\n')
+    got = loaded(file).scenario.copies.read
+    assert got == [str(tmp_path / "cupti.sqlite"), "/abs/profile.json"]
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    changed = loaded(file, 'copies.read=["my/own.json"]')
+    assert changed.scenario.copies.read == [str(tmp_path / "here/my/own.json")]
+    assert changed.overrides == ('copies.read=["own.json"]',), "folders are private"
+
+
+def test_a_list_of_choices_reads_as_one() -> None:
+    said = problems(DEFAULT, "program.faults=3")["program.faults"]
+    assert said.startswith('must be a list of any of "contiguity-lost", ')
 
 
 def test_a_clip_for_a_generating_scenario_is_refused() -> None:

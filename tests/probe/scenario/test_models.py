@@ -74,6 +74,12 @@ def test_what_is_no_duration_is_refused(written: object) -> None:
         ("source", "policy", "newest"),
         ("source", "queue", 0),
         ("source", "speed", 2),
+        ("copies", "mode", True),
+        ("copies", "mode", "yes"),
+        ("copies", "every", 0),
+        ("copies", "bytes", 255),
+        ("copies", "bytes", "16k"),
+        ("copies", "read", "profile.json"),
     ],
 )
 def test_types_do_not_bend_and_values_have_bounds(table: str, key: str, value: object) -> None:
@@ -101,6 +107,8 @@ def test_a_sink_that_is_none_is_refused(sink: str) -> None:
         {"stage": {"upscale": {}}},
         {"mode": "command"},
         {"program": {"command": ["true"]}},
+        {"program": {"faults": ["cast-forced", "cast-forced"]}},
+        {"program": {"faults": ["all-of-them"]}},
         {"mode": "generate", "stage": {"postprocess": {"kind": "boxes"}}},
         {"expect": [{"source_index": 0, "tolerance": 0.5}]},
         {"expect": [{"source_index": 0, "tolerance": 0.5, "box": [5, 5, 1, 1]}]},
@@ -174,3 +182,9 @@ def test_every_duration_survives_its_document(nanoseconds: int) -> None:
     document = scenario().document()
     document["run"]["warmup"] = nanoseconds
     assert Scenario.of_document(document).run.warmup == nanoseconds
+
+
+def test_copies_are_traced_unless_somebody_says_otherwise() -> None:
+    copies = Scenario(name="t").copies
+    assert (copies.mode, copies.every, copies.bytes, copies.read) == ("on", 60, 16_384, [])
+    assert Scenario(name="t").program.faults == []
