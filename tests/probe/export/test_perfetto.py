@@ -56,6 +56,8 @@ class Trace:
         default_factory=list
     )
     counters: dict[str, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
+    arrow_ends: dict[int, int] = field(default_factory=dict)
+    """Time of the event at which a flow ends, by the flow."""
     open: int = 0
 
 
@@ -99,6 +101,9 @@ def read(path: Path) -> Trace:
             for note in event.debug_annotations
         }
         flows = tuple(event.flow_ids)
+        for flow in event.terminating_flow_ids:
+            assert flow not in trace.arrow_ends, "each arrow has one head"
+            trace.arrow_ends[flow] = now
         if event.type == pb.TrackEvent.TYPE_SLICE_BEGIN:
             stacks[event.track_uuid].append((name, now, flows, said))
         elif event.type == pb.TrackEvent.TYPE_SLICE_END:
@@ -363,6 +368,127 @@ def test_a_generating_run_has_flows_by_request(tmp_path: Path) -> None:
     assert trace.slices[0][4:] == ((4,), {"request": 3})
     delivered = next(each for each in trace.instants if each[1] == "delivered")
     assert delivered[3:] == ((4,), {"request": 3, "output": 0})
+
+
+def copied(**more: Any) -> dict[str, pd.DataFrame]:
+    """Make copies on the thread of a stage, on a pool's thread, and on no thread that is known."""
+    spans = pd.DataFrame(
+        [{"frame": 0, "stage": "infer", "thread": "infer:5000", "start_ns": START,
+          "end_ns": START + 9 * MS}]
+    )  # fmt: skip
+    sites = pd.DataFrame(
+        [
+            {"site": 7, "file": "/srv/app/blur.py", "line": 41, "function": "prepare",
+             "expression": "x.copy()", "module": "/lib/libnp.so", "symbol": "copy_loop"},
+            {"site": 8, "module": "/lib/libswscale.so.9", "symbol": HOSTILE},
+        ]
+    )  # fmt: skip
+    copies = pd.DataFrame(
+        [
+            {"t_ns": START + 1, "thread": "infer:5000", "kind": "memcpy", "bytes": 1_382_400,
+             "site": 7, "method": "memcpy", "frame": 0, "stage": "infer", "duration_ns": 500,
+             "rows": 720, "row_bytes": 1920, "destination_stride": 1920, "source_stride": 1984,
+             "domains": "cpu>cpu", "faults": 3, "grade": "measured"},
+            {"t_ns": START + 2, "thread": "infer:5000", "kind": "convert", "bytes": 999,
+             "site": 8, "source_copy": 0, "detail": "uint8 > float32"},
+            {"t_ns": START + 3, "thread": "pool:5009", "kind": "memcpy", "bytes": 64_000,
+             "site": 9, "source_copy": 0},
+            {"t_ns": START + 4, "thread": None, "kind": None, "bytes": None, "source_copy": 3},
+            {"t_ns": None, "thread": "infer:5000", "kind": "memcpy", "bytes": 5, "site": 7},
+            {"t_ns": START + 5, "thread": ":", "kind": "transfer", "bytes": 3 * 10**9,
+             "source_copy": 4},
+        ]
+    )  # fmt: skip
+    return {"spans": spans, "sites": sites, "copies": copies, **more}
+
+
+def test_copies_are_instants_on_their_threads_with_bytes_and_lines(tmp_path: Path) -> None:
+    _, trace = exported(tmp_path, copied())
+    found = {each[2] - START: each for each in trace.instants if each[1].startswith("copy ")}
+    assert sorted(found) == [1, 2, 3, 4, 5], "a copy without a time is left out"
+    threads = {uuid: d.thread.tid for uuid, d in trace.descriptors.items() if d.HasField("thread")}
+    tracks = {
+        packet.timestamp - START: packet.track_event.track_uuid
+        for packet in trace.packets
+        if packet.track_event.type == pb.TrackEvent.TYPE_INSTANT
+    }
+    assert [threads.get(tracks[k]) for k in (1, 2, 3, 4, 5)] == [5000, 5000, 5009, None, None]
+    assert found[1][1] == "copy memcpy 1.4 MB"
+    assert found[1][4] == {
+        "frame": 0, "bytes": 1_382_400, "duration_ns": 500, "rows": 720, "row_bytes": 1920,
+        "destination_stride": 1920, "source_stride": 1984, "faults": 3, "stage": "infer",
+        "kind": "memcpy", "method": "memcpy", "domains": "cpu>cpu", "grade": "measured",
+        "line": "blur.py:41", "expression": "x.copy()", "function": "prepare",
+        "caller": "libnp.so copy_loop",
+    }  # fmt: skip
+    assert found[2][1] == "copy convert 999 bytes"
+    assert found[2][4] == {
+        "bytes": 999, "kind": "convert", "detail": "uint8 > float32",
+        "caller": f"libswscale.so.9 {HOSTILE}",
+    }  # fmt: skip
+    assert found[3][1] == "copy memcpy 64.0 kB"
+    assert found[4][1:2] == ("copy of unknown size",)
+    assert found[5][1] == "copy transfer 3.0 GB"
+
+
+def test_an_arrow_leads_from_each_copy_to_each_that_read_what_it_wrote(tmp_path: Path) -> None:
+    _, trace = exported(tmp_path, copied())
+    copies = [each for each in trace.instants if each[1].startswith("copy ")]
+    arrows = sorted(
+        (each[2] - START, trace.arrow_ends[flow] - START) for each in copies for flow in each[3]
+    )
+    assert arrows == [(1, 2), (1, 3)], "none from itself, none from a copy that is not drawn"
+    assert len(trace.arrow_ends) == len(arrows)
+    frames = {flow for each in trace.slices for flow in each[4]}
+    assert not frames & set(trace.arrow_ends)
+
+
+def test_threads_of_several_processes_are_not_told_to_be_the_programs(tmp_path: Path) -> None:
+    _, trace = exported(tmp_path, copied(), copies={"processes": [{"pid": 4242}, {"pid": 5009}]})
+    threads = {d.thread.tid for d in trace.descriptors.values() if d.HasField("thread")}
+    assert threads == {5000}
+    assert any(each[0] == "program/copies on other threads/pool:5009" for each in trace.instants)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(-2, 40), min_size=1, max_size=40))
+def test_arrows_are_those_of_the_table_up_to_eight_a_copy(
+    tmp_path_factory: pytest.TempPathFactory, sources: list[int]
+) -> None:
+    table = pd.DataFrame(
+        [
+            {"t_ns": START + k, "thread": "a:5", "kind": "memcpy", "bytes": 10, "source_copy": s}
+            for k, s in enumerate(sources)
+        ]
+    )
+    _, trace = exported(tmp_path_factory.mktemp("arrows"), {"copies": table})
+    found = {
+        (each[2] - START, trace.arrow_ends[flow] - START) for each in trace.instants
+        for flow in each[3]
+    }  # fmt: skip
+    wanted = {(s, k) for k, s in enumerate(sources) if 0 <= s < len(sources) and s != k}
+    assert found <= wanted
+    for source in range(len(sources)):
+        readers = sorted(k for s, k in wanted if s == source)
+        assert sorted(k for s, k in found if s == source) == readers[:8]
+
+
+def test_operators_that_were_timed_in_the_run_are_slices(tmp_path: Path) -> None:
+    ops = pd.DataFrame(
+        [
+            {"frame": 3, "node": "c1", "op": "Conv", "provider": "CPU", "start_ns": START + 5,
+             "end_ns": START + 9, "output_bytes": 640},
+            {"frame": 3, "node": "r", "op": "ReorderOutput", "provider": "CPU",
+             "start_ns": START + 9, "end_ns": START + 10},
+            {"frame": None, "node": "other pass", "op": "Cast", "start_ns": 1, "end_ns": 2},
+        ]
+    )  # fmt: skip
+    _, trace = exported(tmp_path, {"ops": ops})
+    assert [each[1:] for each in trace.slices] == [
+        ("Conv", START + 5, START + 9, (),
+         {"frame": 3, "output_bytes": 640, "node": "c1", "provider": "CPU"}),
+        ("ReorderOutput", START + 9, START + 10, (), {"frame": 3, "node": "r", "provider": "CPU"}),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("pid", [None, 0, -1, 2**40, "4242"])

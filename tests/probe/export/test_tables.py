@@ -106,6 +106,41 @@ def test_csv_says_every_unit(run: Run, tmp_path: Path) -> None:
     assert rows(tmp_path / "out/spans.csv")[0]["in_bytes"] == "7"
 
 
+@pytest.fixture
+def copied() -> Run:
+    columns = {
+        "copies": {"t_ns": [5], "kind": ["memcpy"], "bytes": [3_120_000], "site": [3],
+                   "rows": [800], "row_bytes": [3900], "source_stride": [3904],
+                   "detail": [HOSTILE], "source_copy": [None], "measured": [True]},
+        "sites": {"site": [3], "file": ["/a/b.py"], "line": [4], "expression": [HOSTILE],
+                  "stack": ['[["b.py", 4, "f"]]']},
+        "buffers": {"t_ns": [4], "bytes": [3_120_000], "filled": ["unknown"]},
+        "writes": {"frame": [60], "written_bytes": [8192], "explained_bytes": [4096]},
+        "ops": {"node": ["r"], "op": ["ReorderOutput"], "output_bytes": [64]},
+    }  # fmt: skip
+    return Run.of(MANIFEST, {name: pd.DataFrame(each) for name, each in columns.items()})
+
+
+def test_csv_has_the_tables_of_the_copy_ledger(copied: Run, tmp_path: Path) -> None:
+    EXPORTERS["csv"].export(copied, tmp_path / "out")
+    names = {path.stem for path in (tmp_path / "out").glob("*.csv")}
+    assert names == {"copies", "sites", "buffers", "writes", "ops"}
+    (copy,) = rows(tmp_path / "out/copies.csv")
+    assert (copy["bytes"], copy["row_bytes"], copy["rows"]) == ("3120000", "3900", "800")
+    assert (copy["source_stride_bytes"], copy["destination_stride_bytes"]) == ("3904", "")
+    assert (copy["detail"], copy["source_copy"]) == (HOSTILE, "")
+    assert rows(tmp_path / "out/sites.csv")[0]["expression"] == HOSTILE
+    assert rows(tmp_path / "out/writes.csv")[0]["explained_bytes"] == "4096"
+    assert rows(tmp_path / "out/ops.csv")[0]["output_bytes"] == "64"
+
+
+def test_parquet_keeps_the_copy_ledger(copied: Run, tmp_path: Path) -> None:
+    EXPORTERS["parquet"].export(copied, tmp_path / "out")
+    again = Run.open(tmp_path / "out")
+    for name in ("copies", "sites", "buffers", "writes", "ops"):
+        pd.testing.assert_frame_equal(again.table(name), copied.table(name))
+
+
 def test_parquet_is_a_run_again(run: Run, tmp_path: Path) -> None:
     EXPORTERS["parquet"].export(run, tmp_path / "out")
     again = Run.open(tmp_path / "out")
