@@ -16,7 +16,7 @@ from reports.charts.stages_named import slot
 from reports.page.document import page
 from reports.page.payload import Payload
 from reports.page.subject import Subject
-from reports.sections import figures, findings, generation, header, live, method
+from reports.sections import copies, figures, findings, generation, header, live, method
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,6 +126,7 @@ def _live_view(subject: Subject, payload: Payload) -> dict[str, Any]:
         "strip": regimes.strip(subject),
         "budget": live.budget(subject, frames),
         "fates": fates.fates(subject),
+        "copies": copies.copies(subject),
         "findings": findings.findings(subject),
         "figures": figures.figures(subject),
         "limits": figures.limits(subject),
@@ -234,6 +235,7 @@ def _generation_view(subject: Subject, beside: Subject | None, payload: Payload)
         "why": generation.why_not_live(subject, deadline),
         "not_applying": generation.NOT_APPLYING,
         "table": generation.table(subject),
+        "copies": copies.copies(subject),
         "findings": findings.findings(subject),
         "strips": strips,
         "charts": charts | {each.id: each for each in strips},

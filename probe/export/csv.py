@@ -46,6 +46,10 @@ def export(run: Run, path: Path) -> None:
 
 _UNITS: Final[dict[str, dict[str, str]]] = {name: {} for name in store.TABLES} | {
     "spans": {"bytes_in": "in_bytes", "bytes_out": "out_bytes"},
+    "copies": {
+        "destination_stride": "destination_stride_bytes",
+        "source_stride": "source_stride_bytes",
+    },
 }
 """Columns whose unit is not at the end of their name already."""
 

@@ -13,6 +13,7 @@ MINUS: Final = "\N{MINUS SIGN}"
 _LONG_MS: Final = 1000.0
 """From here on a duration reads better in seconds."""
 _MINUTE_S: Final = 60.0
+_LEAST_FINE: Final = 0.001
 _STEPS: Final = ((100.0, 1), (1.0, 1), (0.1, 2), (0.0, 3))
 """Digits after the point, by the smallest magnitude that they are for."""
 
@@ -120,6 +121,23 @@ def byte_size(value: float | None) -> str:
             return f"{fixed(number, 0 if unit == 'bytes' else 2)}{NBSP}{unit}"
         number /= 1000
     return f"{fixed(number, 2)}{NBSP}TB"
+
+
+def fine(value: float | None) -> str:
+    """Return a bare number with two digits after the point, three below 0.1.
+
+    So that a column of them adds up to its total. What is not nothing never reads as 0.
+    """
+    if value is None:
+        return NOT_MEASURED
+    if 0 < abs(value) < _LEAST_FINE:
+        return f"under{NBSP}{_LEAST_FINE}"
+    return fixed(value, 2 if abs(value) >= 0.1 or not value else 3)  # noqa: PLR2004
+
+
+def megabytes(value: float | None) -> str:
+    """Return bytes as a bare number of MB, for a table whose header says the unit: ``2.76``."""
+    return NOT_MEASURED if value is None else fine(float(value) / 1e6)
 
 
 def separated(value: float, limit: float) -> int:

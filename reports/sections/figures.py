@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from probe.copies.methods import Kind
 from reports.page import numbers
 from reports.sections.live import answers, limit_status, limit_text
 
@@ -81,7 +82,21 @@ def _others(subject: Subject) -> list[Figure]:
         ("load time", None if load is None else numbers.ms(int(load) / 1e6),
          "from the program's start to its first scheduled frame"),
     ]  # fmt: skip
-    return [Figure(n, v or numbers.NOT_MEASURED, "", None, b) for n, v, b in rows]
+    found = [Figure(n, v or numbers.NOT_MEASURED, "", None, b) for n, v, b in rows]
+    return [*found, _copied(subject)]
+
+
+def _copied(subject: Subject) -> Figure:
+    """Return the bytes that copies write for a frame: all four kinds."""
+    said = subject.verdict.get("copies")
+    if said is None:
+        return Figure("bytes copied per frame", numbers.NOT_MEASURED, "", None, "copy ledger")
+    kinds = [kind.value for kind in Kind]
+    size = sum(float(said[f"{kind}_bytes_per_frame"]) for kind in kinds)
+    count = numbers.fixed(float(said["count_per_frame"]), 1)
+    value = f"{numbers.megabytes(size)}{numbers.NBSP}MB"
+    basis = f"copy ledger: {count} copies, mean of the measured frames; {numbers.listed(kinds)}"
+    return Figure("bytes copied per frame", value, "", None, basis)
 
 
 def limits(subject: Subject) -> list[Figure]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from probe.model import FindingOutcome
 from reports.charts.stages_named import slot
 from reports.page import numbers, status
+from reports.sections import copy_evidence
 
 if TYPE_CHECKING:
     from reports.page.status import Status
@@ -16,16 +17,20 @@ if TYPE_CHECKING:
 TOP: Final = 5
 _SHOWN: Final = (FindingOutcome.FAILED.value, FindingOutcome.WARNING.value)
 EVIDENCE_VALUES: Final = 8
+_SAID: Final = {"gb_per_s": "speed", "share_of_frame": "of a decoded frame"}
 _ALL: Final = 0.02
 """A finding that leaves out no more than this share of the window holds all through it."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """A finding, ready to be read."""
+    """A finding, ready to be read.
+
+    `title` is (before, a line of code, after); `evidence` is (what, code, words).
+    """
 
     audit: str
-    title: str
+    title: tuple[str, str, str]
     status: Status
     stage: str | None
     slot: str | None
@@ -35,7 +40,7 @@ class Item:
     bar: float
     bytes: str
     grade: str
-    evidence: tuple[tuple[str, str], ...]
+    evidence: tuple[tuple[str, str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ def _item(subject: Subject, found: dict[str, Any], most: float) -> Item:
     size = found.get("cost_bytes_per_frame")
     return Item(
         audit=str(found.get("audit")),
-        title=str(found.get("title")),
+        title=copy_evidence.split(str(found.get("title")), found.get("evidence") or {}),
         status=status.of_outcome(found.get("outcome")),
         stage=stage,
         slot=None if stage is None else slot(str(stage)),
@@ -98,8 +103,15 @@ def _since(subject: Subject, found: dict[str, Any]) -> str:
     return f"{numbers.clock_fine(begin)} to {numbers.clock_fine(stop)}"
 
 
-def _evidence(evidence: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(_words(key), _value(key, each)) for key, each in evidence.items() if _shown(key)]
+def _evidence(evidence: dict[str, Any]) -> list[tuple[str, str, str]]:
+    of_copies = copy_evidence.is_of_copies(evidence)
+    rows = copy_evidence.place(evidence) if of_copies else []
+    for key, each in evidence.items():
+        if not _shown(key) or (of_copies and copy_evidence.said_with_place(key)):
+            continue
+        code, words = copy_evidence.value(key, each) or ("", _value(key, each))
+        rows.append((_words(key), code, words))
+    return rows
 
 
 def _shown(key: str) -> bool:
@@ -108,7 +120,7 @@ def _shown(key: str) -> bool:
 
 
 def _words(key: str) -> str:
-    return key.removesuffix("_ms").replace("_", " ")
+    return _SAID.get(key, key.removesuffix("_ms").replace("_", " "))
 
 
 def _value(key: str, value: object) -> str:

@@ -95,7 +95,7 @@ def missing(subject: Subject) -> list[tuple[str, str]]:
         for each in subject.manifest.get("collectors") or []
         if each.get("outcome") != "ok"
     ]
-    if subject.verdict.get("copies") is None:
+    if subject.verdict.get("copies") is None and all(name != "copies" for name, _ in rows):
         rows.append(("copies", "not traced in this run"))
     if subject.verdict.get("overhead") is None:
         rows.append(

@@ -46,11 +46,11 @@ class Loop:
     def __init__(self, clip: str, model: str) -> None:
         import onnxruntime as ort
 
-        from probe.pipeline.infer import _options
+        from probe.pipeline.infer import options as session_options
         from probe.scenario import InferPart
 
         self.clip = clip
-        options = _options(InferPart(model=model))
+        options = session_options(InferPart(model=model))
         self.session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         entry = self.session.get_inputs()[0]
         self.name, (_, _, self.height, self.width) = entry.name, entry.shape

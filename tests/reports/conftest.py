@@ -95,6 +95,25 @@ def altered() -> Callable[..., Judged]:
     return changed
 
 
+@pytest.fixture(scope="session")
+def copied_run() -> ModuleType:
+    """Return the module that gives a made Run a copy ledger with known sums."""
+    return load("copied_run_for_reports", HERE / "copied_run.py")
+
+
+@pytest.fixture(scope="session")
+def copied(judged: Callable[..., Judged], copied_run: ModuleType) -> Callable[..., Judged]:
+    """Return a maker of judged Runs with a copy ledger; the arguments are those of `copied`."""
+
+    def get(kind: str = "live", **how: Any) -> Judged:
+        run, _ = judged(kind)
+        plan = copied_run.GENERATE if run.manifest["mode"] == "generate" else copied_run.LIVE
+        made = copied_run.copied(run, **{"plan": plan, **how})
+        return made, judge.judge(made)
+
+    return get
+
+
 HOSTILE = {
     "scenario": "x</script><img src=1 onerror=alert(1)>",
     "device": "\"><b onclick='x()'>{{ 7 * 7 }}{% raw %}",

@@ -59,3 +59,21 @@ def test_no_json_value_reads_as_python_does() -> None:
     values = {"a": None, "b": True, "c": [1.5, None], "d": {"e": False}, "f": []}
     text = numbers.scalar(values)
     assert text == "a not stated; b yes; c 1.50, not stated; d e no; f none"
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (33_177_600, "33.18"),
+        (2_764_800, "2.76"),
+        (196_608, "0.20"),
+        (99_999, "0.100"),
+        (16_384, "0.016"),
+        (400, f"under{SPACE}0.001"),
+        (0, "0.00"),
+        (1.5e12, "1,500,000.00"),
+        (None, "not measured"),
+    ],
+)
+def test_megabytes_have_the_digits_that_they_need(size: float | None, text: str) -> None:
+    assert numbers.megabytes(size) == text

@@ -3,6 +3,8 @@
 Below the program stand a track for each stage (and thread, where a stage has several) with a slice
 for each execution, instants for scheduled, delivered and presented pictures and for fates, and a
 counter for each line that was sampled. A flow follows each frame through its slices and instants.
+Copies are instants on the tracks of their threads, with bytes and lines, each with an arrow from
+the copy that wrote what it read.
 All times are CLOCK_MONOTONIC, tied to wall time by clock snapshots.
 """
 

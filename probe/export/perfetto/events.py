@@ -24,19 +24,22 @@ SEQUENCE: Final = 1
 NEEDS_STATE: Final = int(pb.TracePacket.SEQ_NEEDS_INCREMENTAL_STATE)
 _PACKET: Final = pb.Trace.PACKET_FIELD_NUMBER
 _EVENT: Final = pb.TracePacket.TRACK_EVENT_FIELD_NUMBER
-_FLOW: Final = "flow"
+FLOW: Final = pb.TrackEvent.FLOW_IDS_FIELD_NUMBER
+FLOW_ENDS: Final = pb.TrackEvent.TERMINATING_FLOW_IDS_FIELD_NUMBER
 
 
 @dataclass(frozen=True)
 class Column:
     """Numbers of a table with what is missing: `values` holds anything where not `present`.
 
-    `text` marks numbers of interned texts.
+    `text` marks numbers of interned texts. `flow` marks numbers of flows, which no reader sees: the
+    field that holds them, `FLOW` or `FLOW_ENDS`.
     """
 
     values: NDArray[np.int64]
     present: NDArray[np.bool_]
     text: bool = False
+    flow: int = 0
 
     @classmethod
     def of(cls, series: pd.Series[Any]) -> Column:
@@ -48,6 +51,12 @@ class Column:
         """Take numbers of interned texts, 0 for missing."""
         return cls(numbers, numbers > 0, text=True)
 
+    @classmethod
+    def flows(cls, series: pd.Series[Any]) -> Column:
+        """Take a nullable column of frames or requests as the flows that follow them."""
+        column = cls.of(series)
+        return cls(column.values + 1, column.present, flow=FLOW)  # flow 0 is none
+
 
 @dataclass(frozen=True)
 class Line:
@@ -58,27 +67,31 @@ class Line:
     words: Words
 
     def slices(
-        self, name: str, starts: NDArray[np.int64], ends: NDArray[np.int64], said: dict[str, Column]
+        self,
+        names: NDArray[np.int64],
+        starts: NDArray[np.int64],
+        ends: NDArray[np.int64],
+        said: dict[str, Column],
     ) -> Bytes:
         """Return a begin and an end for each row; rows stand in order and do not overlap.
 
-        `said` are annotations by name; the frame or request among them is also the flow.
+        `names` are numbers of interned names; `said` are annotations by name, and flows.
         """
-        title = number(pb.TrackEvent.NAME_IID_FIELD_NUMBER, self.words.one("names", name))
         widths = {"start": width_of(starts), "end": width_of(ends)}
+        title = varying(pb.TrackEvent.NAME_IID_FIELD_NUMBER, "name", width_of(names))
         groups = []
         for places, columns, about in self._patterns(said):
             begin = self._event(pb.TrackEvent.TYPE_SLICE_BEGIN, title + about)
             end = self._event(pb.TrackEvent.TYPE_SLICE_END, [])
             pieces = [*_packet("start", widths, begin), *_packet("end", widths, end)]
-            columns |= {"start": starts[places], "end": ends[places]}
+            columns |= {"start": starts[places], "end": ends[places], "name": names[places]}
             groups.append((places, packets.Template(pieces).fill(columns)))
         return packets.interleaved(groups)
 
     def instants(
         self, names: NDArray[np.int64], times: NDArray[np.int64], said: dict[str, Column]
     ) -> Bytes:
-        """Return an instant for each row; `names` are numbers of interned names."""
+        """Return an instant for each row; `names` and `said` are as those of slices."""
         widths = {"time": width_of(times), "name": width_of(names)}
         title = varying(pb.TrackEvent.NAME_IID_FIELD_NUMBER, "name", widths["name"])
         groups = []
@@ -111,10 +124,7 @@ class Line:
             columns: dict[str, NDArray[Any]] = {n: c.values[places] for n, c in known.items()}
             about: list[Piece] = []
             for name, column in known.items():
-                about += self._annotation(name, column)
-                if name in {"frame", "request"}:
-                    about += fixed(pb.TrackEvent.FLOW_IDS_FIELD_NUMBER, _FLOW)
-                    columns[_FLOW] = columns[name] + 1  # flow 0 is none
+                about += fixed(column.flow, name) if column.flow else self._annotation(name, column)
             yield places, columns, about
 
     def _annotation(self, name: str, column: Column) -> list[Piece]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from probe.export.perfetto import tracks as tree
+from probe.export.perfetto.copies import Copies
 from probe.export.perfetto.events import Column, Line, counts
 from probe.export.perfetto.words import Words
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 KNOWN_TIMES: Final = ("fate", "delivered", "last span", "captured", "scheduled")
 """When a frame met its fate, as far as it is known: the first of these that is. A frame in flight
 has no time of its fate; it stands where it was seen last."""
+
+FOLLOWED: Final = ("frame", "request")
+"""What a flow follows from track to track."""
 
 
 class Story:
@@ -45,6 +49,7 @@ class Story:
         frames = self.run.table("frames")
         self._instants("scheduled", frames, "scheduled_ns", ("frame",))
         self._stages(self.run.table("spans"))
+        self._copies()
         outputs = self.run.table("outputs")
         for column in ("delivered_ns", "presented_ns"):
             columns = ("frame", "request", "output", "repeat")
@@ -55,9 +60,7 @@ class Story:
 
     def _stages(self, spans: pd.DataFrame) -> None:
         """Add a track for each stage and thread; more where executions of one overlap."""
-        forward = (spans["end_ns"] >= spans["start_ns"]).fillna(value=False).astype(bool)
-        known = spans[_are_times(spans["start_ns"]) & forward]
-        known = known.sort_values("start_ns", kind="stable")
+        known = _forward(spans)
         for label in known["thread"].dropna().unique():
             self.tracks.thread(str(label))
         threads = known.groupby("stage")["thread"].nunique(dropna=False)
@@ -70,13 +73,36 @@ class Story:
 
     def _stage(self, track: str, stage: str, spans: pd.DataFrame) -> None:
         line = Line(self.tracks.line(track, self._pipeline), "stage", self.words)
-        said = {self._identity: Column.of(spans["frame"])}
+        said = {self._identity: Column.of(spans["frame"]), "flow": Column.flows(spans["frame"])}
         for name in ("queue_ns", "bytes_in", "bytes_out"):
             said[name] = Column.of(spans[name])
         raised = spans["raised"].fillna(value=False)
         said["raised"] = Column.of(raised.astype("Int64").where(raised))
-        starts, ends = _numbers(spans["start_ns"]), _numbers(spans["end_ns"])
-        self.bodies.append(line.slices(stage, starts, ends, said))
+        self._slices(line, np.full(len(spans), self.words.one("names", stage)), spans, said)
+
+    def _slices(
+        self, line: Line, names: NDArray[np.int64], table: pd.DataFrame, said: dict[str, Column]
+    ) -> None:
+        starts, ends = _numbers(table["start_ns"]), _numbers(table["end_ns"])
+        self.bodies.append(line.slices(names, starts, ends, said))
+
+    def _copies(self) -> None:
+        """Add copies on the tracks of their threads, and the operators that were timed in the run.
+
+        Operators without a frame were seen in a pass of their own, on a clock of their own.
+        """
+        threads = {str(label) for label in self.run.table("spans")["thread"].dropna().unique()}
+        self.bodies += Copies(self.run, self.words, self.tracks, threads).bodies()
+        ops = self.run.table("ops")
+        for some in _lanes(_forward(ops[ops["frame"].notna()])):
+            if some.empty:
+                continue
+            line = Line(self.tracks.line("operators", self._pipeline), "operator", self.words)
+            said = {name: Column.of(some[name]) for name in ("frame", "output_bytes")}
+            for name in ("node", "provider"):
+                said[name] = Column.words(self.words.many("texts", some[name]))
+            names = self.words.many("names", some["op"].fillna("operator"))
+            self._slices(line, names, some, said)
 
     def _fates(self, frames: pd.DataFrame) -> None:
         """Add an instant for each frame that has a fate, at the last time that is known of it."""
@@ -86,7 +112,7 @@ class Story:
         if frames.empty:
             return
         line = Line(self.tracks.line("fates", self._pipeline), "fate", self.words)
-        said = {"frame": Column.of(frames["frame"])}
+        said = {"frame": Column.of(frames["frame"]), "flow": Column.flows(frames["frame"])}
         for name, texts in (
             ("stage", frames["fate_stage"]),
             ("reason", frames["fate_reason"]),
@@ -104,6 +130,7 @@ class Story:
         line = Line(self.tracks.line(name, self._pipeline), "frame", self.words)
         names = np.full(len(known), self.words.one("names", name), dtype=np.int64)
         columns = {each: Column.of(known[each]) for each in said}
+        columns |= {f"flow of {n}": Column.flows(known[n]) for n in said if n in FOLLOWED}
         self.bodies.append(line.instants(names, _numbers(known[column]), columns))
 
     def _events(self, events: pd.DataFrame) -> None:
@@ -129,6 +156,12 @@ class Story:
             unit = "count" if owner == "program" else declared.get(str(track))
             uuid = self.tracks.counter(name, unit, groups[owner])
             self.bodies.append(counts(uuid, _numbers(part["t_ns"]), _floats(part["value"])))
+
+
+def _forward(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that can be drawn, those that do not end before they begin, by start."""
+    forward = (table["end_ns"] >= table["start_ns"]).fillna(value=False).astype(bool)
+    return table[_are_times(table["start_ns"]) & forward].sort_values("start_ns", kind="stable")
 
 
 def _lanes(spans: pd.DataFrame) -> Iterator[pd.DataFrame]:

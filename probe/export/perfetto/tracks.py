@@ -30,6 +30,7 @@ class Tracks:
 
     def __init__(self, name: str, pid: int | None, labels: list[str]) -> None:
         self.descriptions: list[pb.TrackDescriptor] = []
+        self._threads: dict[int, int] = {}
         self._pid = pid if isinstance(pid, int) and 0 < pid <= LARGEST_ID else None
         root = self._described(name, None)
         if self._pid is not None:
@@ -65,17 +66,25 @@ class Tracks:
             track.counter.unit_name = clean(_SIGNS.get(unit, unit))
         return int(track.uuid)
 
-    def thread(self, label: str) -> None:
-        """Name a thread of the program; `label` is `name:tid`, and other texts are left out."""
+    def thread(self, label: str) -> int | None:
+        """Return the track of a thread of the program, named once; `label` is `name:tid`.
+
+        None for other texts, and where the program is not known.
+        """
         name, _, digits = label.rpartition(":")
         if self._pid is None or not (digits.isascii() and digits.isdigit()):
-            return
-        if 0 < int(digits[:20]) <= LARGEST_ID:
+            return None
+        tid = int(digits[:20])
+        if not 0 < tid <= LARGEST_ID:
+            return None
+        if tid not in self._threads:
             track = self._described("", ROOT)
             track.ClearField("name")
             track.thread.pid = self._pid
-            track.thread.tid = int(digits)
+            track.thread.tid = tid
             track.thread.thread_name = clean(name)
+            self._threads[tid] = int(track.uuid)
+        return self._threads[tid]
 
     def _described(self, name: str, parent: int | None) -> pb.TrackDescriptor:
         track = pb.TrackDescriptor(uuid=len(self.descriptions) + ROOT, name=clean(name))
