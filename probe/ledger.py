@@ -170,7 +170,8 @@ class Ledger:
     `lines` by bytes, most first. `stages`, `kinds` and `modules` add the lines up; the stage None
     holds what could not be attributed, `kinds` has every `Kind`. `explained` is None unless deep
     mode looked. `lost` counts copies that found no room on a tape, `stopped` processes whose tape
-    came to its limit: where they are not 0, every number is a lower bound.
+    came to its limit: where they are not 0, every number is a lower bound. `whole_run`: the program
+    ended in its warm-up, and the sums are of all that it did, its start included.
     """
 
     frames: int
@@ -190,6 +191,7 @@ class Ledger:
     small_bytes: int
     lost: int
     stopped: int
+    whole_run: bool = False
 
     @property
     def unattributed_bytes_per_frame(self) -> float:
@@ -244,6 +246,7 @@ def ledger_of(run: Run) -> Ledger | None:
         small_bytes=sum(int(each.get("small_bytes") or 0) for each in processes),
         lost=sum(int(each.get("lost") or 0) for each in processes),
         stopped=sum(bool(each.get("stopped")) for each in processes),
+        whole_run=moves.whole_run,
     )
 
 

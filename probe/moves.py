@@ -16,7 +16,7 @@ from probe.copies.methods import Kind
 from probe.tape import NULL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -100,7 +100,8 @@ class Moves:
     `counted` masks those of the measured window. `frames` is by how many to divide and `per` what
     they are: measured frames that were worked on (that have a span; all of them where nothing says
     a span, or those that were inferred), measured outputs of a program without a live input, or
-    "run" (then `frames` is 0: nobody says frames).
+    "run" (then `frames` is 0: nobody says frames). A program that ended in its warm-up left an
+    empty window: then all copies count (`whole_run`), its start included.
     """
 
     def __init__(self, run: Run) -> None:
@@ -109,7 +110,8 @@ class Moves:
         self._table = run.table("copies")
         self._known: dict[str, NDArray[np.int64]] = {}
         self._texts: dict[str, Texts] = {}
-        self.counted = measured.flags(self._table["measured"])
+        self.whole_run = _is_empty(run.manifest.get("window"))
+        self.counted = measured.flags(self._table["measured"]) | self.whole_run
         self.frames, self.per = self._frames()
         self.deadline_ns = measured.deadline_ns(run.manifest)
 
@@ -218,7 +220,7 @@ class Moves:
         spans = spans[given]
         frames = measured.frames_of(self._run)
         numbers = measured.integers(spans["frame"])
-        mine = np.isin(numbers, frames.number[frames.measured])
+        mine = np.isin(numbers, frames.number[frames.measured | self.whole_run])
         distinct = len(np.unique(numbers[mine]))
         return (
             int(measured.integers(spans["bytes_out"])[mine].sum()) / distinct if distinct else None
@@ -237,11 +239,12 @@ class Moves:
 
     def _frames(self) -> tuple[int, str]:
         frames, spans = measured.frames_of(self._run), measured.spans_of(self._run)
-        chosen = frames.number[frames.measured]
+        chosen = frames.number[frames.measured | self.whole_run]
         if len(chosen):
             worked_on = int(np.count_nonzero(np.isin(chosen, spans.frame)))
             return worked_on or len(chosen), PER_FRAME
-        made = int(np.count_nonzero(measured.outputs_of(self._run).measured))
+        outputs = measured.outputs_of(self._run)
+        made = int(np.count_nonzero(outputs.measured | self.whole_run))
         if not len(frames) and made:
             return made, PER_OUTPUT
         numbers = self.numbers("frame")[self.counted]
@@ -301,3 +304,7 @@ class Moves:
 
 def _last(path: str) -> str:
     return path.rpartition("/")[2]
+
+
+def _is_empty(window: Mapping[str, int] | None) -> bool:
+    return window is not None and window["end_ns"] <= window["start_ns"]

@@ -5,9 +5,11 @@
  * may hold, never allocates with malloc, never takes the interpreter lock, keeps errno, and lets a
  * program run exactly as it did before. Where it cannot record it counts what it missed.
  *
- *   tape.c        one tape for each thread: made, extended, closed, let go after a fork
- *   record.c      copies, entries and notes become records; sites and texts are interned
- *   memory.c      memcpy and its relatives; rows joined into one copy
+ *   tape.c        a tape as a file: made, written, extended, cut
+ *   threads.c     what each thread has; how threads and the process end; forks
+ *   record.c      copies, entries and notes become records
+ *   sites.c       texts and sites become small numbers, each defined once
+ *   memory.c      memcpy and its relatives;  rows.c  rows of a picture, joined into one copy
  *   transport.c   read, write, send and their relatives: user to kernel and back
  *   allocators.c  the allocator behind us; calls before it is known
  *   allocations.c malloc and its relatives;  reallocations.c  realloc that moves
@@ -26,7 +28,9 @@
  *   devices.c     mmap, ioctl of V4L2 and DMA-BUF, Android, Qualcomm
  *   domains.c     where mapped memory lies
  *   deep.c        pages written, by userfaultfd, against copies seen
- *   start.c       environment, start, end, libraries that are loaded later
+ *   start.c       environment, start, end, libraries that are loaded later, originals
+ *   ends.c        _exit, exec, and a program that builds a sandbox around itself
+ *   elf.c text.c  symbols without the loader, text without libc
  *
  * Not seen on hardware: cuda.c, gl.c (but on a software rasterizer), devices.c, hardware frames in
  * libraries.c; aarch64 beyond emulation.

@@ -77,9 +77,10 @@ static inline __attribute__((always_inline)) void *moved(void *to, const void *f
         return early(to, from, count);
     if (UNLIKELY(count >= ROW_BYTES))
         return larger(to, from, count, method, caller);
-    lp_here.small_bytes += count;
-    lp_here.small_copies++;
     /* One instruction each on x86-64: a signal handler that copies comes before it or after it. */
+    lp_here.small_bytes += count;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    lp_here.small_copies++;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     if (UNLIKELY((lp_here.small_copies & 4095) == 1))
         return seen(to, from, count);

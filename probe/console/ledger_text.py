@@ -56,6 +56,9 @@ def total_of(ledger: Ledger) -> str:
 def _head(ledger: Ledger) -> Iterator[str]:
     count = f"; n = {ledger.frames} {_COUNTED[ledger.per]}" if ledger.frames else ""
     yield f"{total_of(ledger)} {PER[ledger.per]}{count}"
+    if ledger.whole_run:
+        yield "  WARM-UP       the program ended in its warm-up, so all that it did is counted:"
+        yield "                give it more to do, or --set run.warmup=0s"
     for each in ledger.blind:
         program = (each.exe or "?").rpartition("/")[2]
         yield f"  BLIND         {program} ({each.pid}): {each.why}"

@@ -77,7 +77,9 @@ def _copies(manifest: Mapping[str, Any], verdict: Mapping[str, Any]) -> list[str
         return _untraced(manifest)
     blind = f"; blind to {found['blind']} of its processes" if found["blind"] else ""
     if found["count_per_frame"] is None:
-        return [f"  copies    traced, but no frame is known{blind}; ask: liveprobe copies RUN"]
+        return [
+            f"  copies    traced, but no measured frame is known{blind}; ask: liveprobe copies RUN"
+        ]
     moved = sum(found[f"{kind}_bytes_per_frame"] for kind in KINDS) / 1e6
     pictures = found["frame_equivalents"]
     amount = f"{moved:.2f} MB" + (f" ({pictures:.1f} pictures)" if pictures is not None else "")

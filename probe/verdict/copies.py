@@ -17,8 +17,8 @@ KINDS: Final = (Kind.MEMCPY, Kind.CONVERT, Kind.TRANSFER, Kind.MATERIALIZE)
 def copies(run: Run) -> dict[str, Number] | None:
     """Return what each frame cost in copies (`probe.ledger` defines it); None if not traced.
 
-    A frame is a generated output in a program without a live input. Where no frame is known, what
-    is counted for each is None.
+    A frame is a generated output in a program without a live input. Where no frame is known or the
+    measured window is empty, what is counted for each is None.
     """
     ledger = ledger_of(run)
     if ledger is None:
@@ -30,7 +30,7 @@ def copies(run: Run) -> dict[str, Number] | None:
     numbers["ms_per_frame"] = ledger.total.ms_per_frame
     numbers["avoidable_bytes_per_frame"] = ledger.total.avoidable_bytes_per_frame
     numbers["unattributed_bytes_per_frame"] = ledger.unattributed_bytes_per_frame
-    if ledger.per == PER_RUN:
+    if ledger.per == PER_RUN or ledger.whole_run:
         numbers = dict.fromkeys(numbers)
     return numbers | {
         "frame_equivalents": ledger.frame_equivalents,

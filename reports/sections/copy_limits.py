@@ -40,6 +40,9 @@ def limits(subject: Subject, ledger: Ledger, unit: str) -> Iterable[Limit]:
     """Yield what the numbers leave out, the gravest first."""
     said = subject.part("copies")
     processes = [each for each in said.get("processes") or [] if isinstance(each, dict)]
+    if ledger.whole_run:
+        said_so = "the program ended in its warm-up: all that it did is counted, its start included"
+        yield Limit("window", said_so, status.LIMITED.saying("empty"))
     if ledger.lost or ledger.stopped:
         yield Limit("complete", _lost(ledger), status.LIMITED.saying("lower bound"))
     if ledger.blind:

@@ -308,3 +308,14 @@ def test_the_verdict_has_the_sums_of_the_ledger_exactly() -> None:
 @pytest.mark.parametrize("name", ["sites", "spans", "frames"])
 def test_a_ledger_needs_no_other_table_than_copies(name: str) -> None:
     assert ledger(**{name: None}).total.bytes_per_frame > 0
+
+
+def test_a_program_that_ended_in_its_warm_up_is_counted_whole_and_says_so() -> None:
+    empty = {"window": dict(MANIFEST["window"], end_ns=SECOND)}  # type: ignore[call-overload]
+    nothing = pd.DataFrame(COPIES).assign(measured=False)
+    found = ledger(manifest=empty, copies=nothing, frames=frames().assign(measured=False))
+    assert found.whole_run
+    assert (found.frames, found.per) == (3, PER_FRAME), "frames 0, 1 and 2 were worked on"
+    assert found.total.bytes_per_frame == (10_500 + 700) / 3
+    verdict = judge.judge(run(manifest=empty, copies=nothing))
+    assert verdict["copies"]["count_per_frame"] is None, "nothing of it was measured"

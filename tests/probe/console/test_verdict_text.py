@@ -117,7 +117,9 @@ def test_what_copying_costs_is_one_line() -> None:
         f"3.2 per picture, 4.15 MB; blind to 2 of its processes{ask}"
     ]
     none = {**dict.fromkeys(COPIES), "blind": 1}
-    assert copies_line(none) == [f"traced, but no frame is known; blind to 1 of its processes{ask}"]
+    assert copies_line(none) == [
+        f"traced, but no measured frame is known; blind to 1 of its processes{ask}"
+    ]
 
 
 def test_copies_that_were_wanted_and_not_traced_say_why() -> None:
