@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def test_times_are_brought_to_the_clock_that_is_asked_for(export: Path) -> None:
 
 
 def test_an_export_without_runtime_records_knows_no_thread(export: Path) -> None:
-    with sqlite3.connect(export) as database:
+    with closing(sqlite3.connect(export)) as database, database:
         database.execute("DROP TABLE CUPTI_ACTIVITY_KIND_RUNTIME")
         database.execute("ALTER TABLE CUPTI_ACTIVITY_KIND_MEMCPY DROP COLUMN globalPid")
     copies = cupti.read(export)
@@ -76,7 +77,7 @@ def test_an_export_without_runtime_records_knows_no_thread(export: Path) -> None
 
 
 def test_rows_that_cannot_be_are_left_out(export: Path) -> None:
-    with sqlite3.connect(export) as database:
+    with closing(sqlite3.connect(export)) as database, database:
         database.execute("UPDATE CUPTI_ACTIVITY_KIND_MEMCPY SET bytes = -1 WHERE copyKind = 1")
         database.execute("UPDATE CUPTI_ACTIVITY_KIND_MEMCPY SET end = 'x' WHERE copyKind = 2")
         database.execute("UPDATE CUPTI_ACTIVITY_KIND_MEMCPY SET end = 0 WHERE copyKind = 8")
