@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import selectors
 import signal
 import struct
@@ -61,6 +62,7 @@ class Child:
         not let it start.
         """
         environment = {**os.environ, ENVIRONMENT: str(tapes), **(added or {})}
+        self._spent_before_ns = _spent_ns()
         self.started_ns = time.monotonic_ns()
         self._process = _start(command, environment)
         self.pid = self._process.pid
@@ -99,6 +101,14 @@ class Child:
         self._drain.join(GONE_WAIT_S)
 
     @property
+    def cpu_ns(self) -> int | None:
+        """Return CPU time of the program and of what it waited for; None while it runs.
+
+        The harness has no other child at that time, so it is what all its children spent.
+        """
+        return None if self._process.returncode is None else _spent_ns() - self._spent_before_ns
+
+    @property
     def exit_code(self) -> int | None:
         """Return the exit status; None while it runs or when a signal ended it."""
         code = self._process.returncode
@@ -125,6 +135,11 @@ class Child:
             pass
         except PermissionError:  # the group's leader is gone and a setuid child is left
             pass
+
+
+def _spent_ns() -> int:
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return round((spent.ru_utime + spent.ru_stime) * 1e9)
 
 
 def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:

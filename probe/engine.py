@@ -285,6 +285,7 @@ def _conclude(session: _Session, child: Child, sampling: Sampling) -> None:
         exit_code=child.exit_code,
         signal=child.signal_name,
         ended_ns=child.ended_ns,
+        cpu_ns=child.cpu_ns,
         stderr_tail=child.error_tail,
     )
     try:

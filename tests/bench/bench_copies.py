@@ -112,7 +112,12 @@ def calls(rounds: int) -> dict[str, Any]:
 
 def pipeline(rounds: int, event_ns: float | None) -> dict[str, Any]:
     """Run the reference pipeline in pairs, copies on and off."""
-    settings = ["stage.render.sink=null", "run.warmup=2s", "run.duration=10s", "run.collectors=[]"]
+    settings = [
+        "stage.render.sink=null",
+        "run.warmup=2s",
+        "run.duration=16s",
+        'run.collectors=["copies"]',
+    ]
     pairs: dict[str, list[tuple[float, float]]] = {"cpu": [], "p50": [], "p99": []}
     events: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -155,7 +160,6 @@ def _one_run(mode: str, settings: list[str], folder: Path) -> dict[str, float]:
     import pandas as pd
 
     frames = pd.read_parquet(path / "frames.parquet")
-    spans = pd.read_parquet(path / "spans.parquet")
     events = 0.0
     if mode == "on":
         copies = pd.read_parquet(path / "copies.parquet")
@@ -163,9 +167,7 @@ def _one_run(mode: str, settings: list[str], folder: Path) -> dict[str, float]:
         events = (copies["measured"].sum() + buffers["measured"].sum()) / frames["measured"].sum()
     shutil.rmtree(path)
     latency = verdict["latency_ms"]
-    work = (spans["end_ns"] - spans["start_ns"]).sum() / 1e6 / len(frames)
-    cpu = manifest["program"].get("cpu_ns")
-    per_frame = work if cpu is None else cpu / 1e6 / len(frames)
+    per_frame = manifest["program"]["cpu_ns"] / 1e6 / len(frames)
     return {"cpu": per_frame, "p50": latency["p50"], "p99": latency["p99"], "events": events}
 
 
@@ -192,7 +194,7 @@ def peers(rounds: int) -> dict[str, Any]:
             middle, bounds = values[0] / statistics.median(base), "one run"
         result[name] = {"cpu_ms": statistics.median(values), "ratio": middle, "bounds": bounds}
         print(
-            f"{name:<28}{statistics.median(values):>9.2f}{middle:>10.3f}{bounds:>20}"
+            f"{name:<28}{statistics.median(values):>9.2f}{middle:>10.3f}  {bounds:>18}"
             f"   {len(values)}"
         )
     return result

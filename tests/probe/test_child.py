@@ -212,3 +212,11 @@ def alive(pid: int) -> bool:
     except OSError:
         return False
     return state != "Z"
+
+
+def test_the_cpu_time_of_an_ended_program_is_known(tmp_path: Path, started: list[Child]) -> None:
+    program = python("sum(k * k for k in range(2_000_000))", tmp_path, started)
+    assert program.cpu_ns is None, "it runs"
+    assert program.wait(60)
+    assert program.cpu_ns is not None
+    assert 10**7 < program.cpu_ns < 60 * 10**9
