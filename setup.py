@@ -47,6 +47,8 @@ setup(
                 "-fno-lto",
                 # A hook may run before there is a thread-local store to allocate from.
                 "-ftls-model=initial-exec",
+                # A thread may be cancelled in a read, and unwinds through our hook.
+                "-fasynchronous-unwind-tables",
                 "-g0",
             ],
             extra_link_args=["-fno-lto"],

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from probe.moves import Moves
     from probe.suspects import Suspect, Suspects
 
+UNSEEN_REMEDY: Final = (
+    "look into what was not seen: the evidence names each process and why (docs/copies.md, Blind)"
+)
+HOOK_MISSES: Final = ("off", "failed", "full")
+"""States of a hook that misses copies; one that is "missing" has nothing to hook."""
+NO_LINES: Final = ("off", "none")
+"""States of the walk of Python's frames in which a copy has no line."""
 MOST: Final = 4
 """Findings of one audit; what is beyond is added up in the first one's evidence."""
 LONGEST_NAME: Final = 80
@@ -50,8 +57,14 @@ def conclude(
     moves: Moves,
     suspects: Suspects,
     say: Callable[[Suspect], Said] = lambda _: Said(),
+    *,
+    by_line: bool = False,
 ) -> list[Finding]:
-    """Return a finding for each of the costliest suspects; else one that says none, or unseen."""
+    """Return a finding for each of the costliest suspects; else one that says none, or unseen.
+
+    To have found nothing is no pass where something was not seen: nor, where suspects are known
+    `by_line` alone, the lines of Python.
+    """
     if not_measured := unlooked(question, moves):
         return [not_measured]
     every = [(each, say(each)) for each in grouped(moves, suspects)]
@@ -59,7 +72,7 @@ def conclude(
     bad = [pair for pair in every if _outcome(*pair) is not FindingOutcome.PASSED]
     shown, rest = bad[:MOST], [each for each, _ in [*bad[MOST:], *every[len(bad) :]]]
     if not shown:
-        return [together(question, moves, rest)]
+        return [together(question, moves, rest, unseen(moves.manifest, by_line=by_line))]
     findings = [_finding(question, each, said) for each, said in shown]
     if rest:
         evidence = {**findings[0].evidence, "others": _sum(moves, rest)}
@@ -72,24 +85,22 @@ def unlooked(question: Question, moves: Moves) -> Finding | None:
     if moves.counted.any():
         return None
     left_out = unseen(moves.manifest)
-    looked = len(moves) or _traced(moves.manifest)
-    if not looked or blind_of(moves.manifest):
-        why = "; ".join(left_out) or "no process of the program was looked into"
+    if not (len(moves) or _traced(moves.manifest)) or blind_of(moves.manifest):
+        left_out = left_out or ("no process of the program was looked into",)
     elif len(moves) and not moves.frames:
-        why = "every copy lies outside the measured window"
+        left_out = ("every copy lies outside the measured window",)
     else:
         return None
-    return Finding(
-        question.id,
-        f"{question.title}: no copy was seen, which need not mean that there was none: {why}",
-        FindingOutcome.NOT_MEASURED,
-        {"copies": 0, "unseen": list(left_out)},
-        "trace a process that can be looked into: dynamically linked, not setuid, its copies in C",
-    )
+    title = f"{question.title}: no copy was seen, which need not mean that there was none"
+    evidence = {"copies": 0, "unseen": list(left_out)}
+    return Finding(question.id, title, FindingOutcome.NOT_MEASURED, evidence, UNSEEN_REMEDY)
 
 
-def unseen(manifest: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what a pass leaves out, in words: blind processes, full tapes, hooks that are off."""
+def unseen(manifest: Mapping[str, Any], *, by_line: bool = False) -> tuple[str, ...]:
+    """Return what was left out, in words: blind processes, full tapes, hooks that are off.
+
+    Also, where it counts (`by_line`), interpreters whose lines are not known.
+    """
     said = [f"{_process(each.exe, each.pid)}: {each.why}" for each in blind_of(manifest)]
     for process in _traced(manifest):
         who = _process(process.get("exe"), process.get("pid"))
@@ -100,8 +111,11 @@ def unseen(manifest: Mapping[str, Any]) -> tuple[str, ...]:
         said += [
             f"{who}: {hook.get('hook')} is {hook.get('state')}: {hook.get('why')}"
             for hook in process.get("hooks") or ()
-            if hook.get("state") != "on"
+            if hook.get("state") in HOOK_MISSES
         ]
+        python = process.get("python") or {}
+        if by_line and python.get("frames") in NO_LINES:
+            said.append(f"{who}: the lines of Python {python.get('version')}: {python.get('why')}")
     return tuple(dict.fromkeys(said))
 
 
@@ -113,8 +127,13 @@ def _process(exe: str | None, pid: int | None) -> str:
     return (exe or "").rpartition("/")[2] or f"process {pid}"
 
 
-def together(question: Question, moves: Moves, rest: Sequence[Suspect]) -> Finding:
-    """Return the finding for suspects none of which weighs: passed, unless they do so together."""
+def together(
+    question: Question, moves: Moves, rest: Sequence[Suspect], left_out: Sequence[str]
+) -> Finding:
+    """Return the finding for suspects none of which weighs: passed, unless they do so together.
+
+    What was `left_out` may have some more.
+    """
     total, usual = sum(each.bytes for each in rest), sum(each.usual_ns for each in rest)
     outcome = min(weighed(moves, total, usual), FindingOutcome.WARNING, key=_RANK.index)
     summed = _sum(moves, rest)
@@ -123,22 +142,33 @@ def together(question: Question, moves: Moves, rest: Sequence[Suspect]) -> Findi
         lines = f"{len(rest)} lines" if len(rest) > 1 else "1 line"
         phrase = f"{lines}, {per_frame(moves, total)}"
         phrase = phrase if outcome is FindingOutcome.WARNING else f"none that weighs ({phrase})"
-    if left_out := unseen(moves.manifest):
-        phrase += f", in what was seen (not seen: {'; '.join(left_out)})"
+    remedy = question.remedy
+    if left_out and outcome is FindingOutcome.PASSED:
+        outcome, remedy = FindingOutcome.NOT_MEASURED, UNSEEN_REMEDY
+        phrase += " in what was seen, which is not all"
+    if left_out:
         summed["unseen"] = list(left_out)
     return Finding(
         question.id,
         f"{question.title}: {phrase}",
         outcome,
         summed,
-        question.remedy,
+        remedy,
         cost_ms_per_frame=summed["ms_per_" + moves.per] if rest and moves.frames else None,
         cost_bytes_per_frame=summed["bytes_per_" + moves.per] if rest and moves.frames else None,
     )
 
 
 def _outcome(suspect: Suspect, said: Said) -> FindingOutcome:
-    return min(suspect.outcome, said.most, key=_RANK.index)
+    return min(suspect.outcome, said.most, gravest(suspect.moves), key=_RANK.index)
+
+
+def gravest(moves: Moves) -> FindingOutcome:
+    """Return how grave a finding may be: a program that ended in its warm-up did little but start.
+
+    What a start copies (a model is read, a library loaded) is no fault of each frame's way.
+    """
+    return FindingOutcome.WARNING if moves.whole_run else FindingOutcome.FAILED
 
 
 def _finding(question: Question, suspect: Suspect, said: Said) -> Finding:

@@ -99,13 +99,16 @@ def findings(run: Run) -> list[Finding]:
 
 
 def _not_measured(audit: Audit, missing: list[str]) -> Finding:
-    tables = ", ".join(missing)
+    why = f"the Run has no table {', '.join(missing)}"
+    remedy = "measure again with a program that says what these tables hold"
+    if "copies" in missing:
+        why, remedy = "copies were not traced", "measure again with --copies on"
     return Finding(
         audit=audit.id,
-        title=f"{audit.title}: the Run has no table {tables}",
+        title=f"{audit.title}: {why}",
         outcome=FindingOutcome.NOT_MEASURED,
         evidence={"missing": missing},
-        remedy="measure again with a program that says what these tables hold",
+        remedy=remedy,
     )
 
 

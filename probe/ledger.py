@@ -21,8 +21,8 @@ amplification   bytes of all lines by decoded bytes (`frame_equivalents`).
 explained       deep mode: bytes in written pages that copies account for, by all bytes in written
                 pages.
 unattributed    bytes of copies that belong to no stage; they count in every sum.
-small copies    those below the size of a row (256 bytes) that joined no row: counted over the whole
-                run, start included, and in no other number.
+small copies    those too short for a record (below `copies.bytes`) that joined no row: counted over
+                the whole run, start included, and in no other number.
 in-graph        operators of a model that only move or reformat a tensor, per inference, as the
                 runtime's profile says, from a pass of its own.
 """
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 TABLES: Final = ("copies", "sites", "buffers", "writes", "ops", "spans", "frames", "outputs")
 """What a Run must be allowed to show (`Run.only`) for its ledger."""
 __all__ = ["PER_FRAME", "PER_OUTPUT", "PER_RUN", "Blind", "Edge", "Explained", "Filled", "Ledger",
-           "Line", "Move", "Total", "blind_of", "ledger_of"]  # fmt: skip
+           "Line", "Operator", "Total", "blind_of", "ledger_of"]  # fmt: skip
 
 
 class Total(NamedTuple):
@@ -144,7 +144,7 @@ class Explained(NamedTuple):
     looks: int
 
 
-class Move(NamedTuple):
+class Operator(NamedTuple):
     """An operator of a model that moves or reformats a tensor."""
 
     node: str
@@ -186,7 +186,7 @@ class Ledger:
     buffers: tuple[Filled, ...]
     explained: tuple[Explained, ...] | None
     blind: tuple[Blind, ...]
-    in_graph: tuple[Move, ...]
+    in_graph: tuple[Operator, ...]
     small_copies: int
     small_bytes: int
     lost: int
@@ -238,8 +238,8 @@ def ledger_of(run: Run) -> Ledger | None:
         modules=account.totals(lines, "module"),
         edges=_edges(moves, frames),
         decoded_bytes=moves.decoded_bytes,
-        buffers=_buffers(run, frames),
-        explained=_explained(run),
+        buffers=_buffers(run, frames, moves.whole_run),
+        explained=_explained(run, moves.whole_run),
         blind=blind_of(run.manifest),
         in_graph=_in_graph(run),
         small_copies=sum(int(each.get("small_copies") or 0) for each in processes),
@@ -258,7 +258,10 @@ def blind_of(manifest: Mapping[str, Any]) -> tuple[Blind, ...]:
         if collector.get("name") == "copies"
         for each in (collector.get("facts") or {}).get("blind") or ()
     ]
+    told = {each.pid for each in found}
     for process in (manifest.get("copies") or {}).get("processes") or ():
+        if process.get("pid") in told:  # what it noted itself is why the collector names it
+            continue
         found += [
             Blind(process.get("pid"), process.get("exe"), f"{note.get('what')}: {note.get('why')}")
             for note in process.get("notes") or ()
@@ -366,18 +369,18 @@ def _edges(moves: Moves, frames: int) -> tuple[Edge, ...]:
     )
 
 
-def _buffers(run: Run, frames: int) -> tuple[Filled, ...]:
+def _buffers(run: Run, frames: int, whole_run: bool) -> tuple[Filled, ...]:
     table = run.table("buffers")
-    table = table[measured.flags(table["measured"])]
+    table = table[measured.flags(table["measured"]) | whole_run]
     return tuple(
         Filled(str(filled), len(rows) / frames, int(rows["bytes"].sum()) / frames)
         for filled, rows in table.groupby("filled", sort=True)
     )
 
 
-def _explained(run: Run) -> tuple[Explained, ...] | None:
+def _explained(run: Run, whole_run: bool) -> tuple[Explained, ...] | None:
     table = run.table("writes")
-    table = table[measured.flags(table["measured"])]
+    table = table[measured.flags(table["measured"]) | whole_run]
     if not len(table):
         return None
     found = []
@@ -390,7 +393,7 @@ def _explained(run: Run) -> tuple[Explained, ...] | None:
     return tuple(found)
 
 
-def _in_graph(run: Run) -> tuple[Move, ...]:
+def _in_graph(run: Run) -> tuple[Operator, ...]:
     """Return the moves of one inference: as many were profiled as the most frequent node ran."""
     ops = run.table("ops")
     if not len(ops):
@@ -401,7 +404,7 @@ def _in_graph(run: Run) -> tuple[Move, ...]:
         took = (rows["end_ns"] - rows["start_ns"]).dropna()
         moved = rows["output_bytes"].dropna()
         found.append(
-            Move(
+            Operator(
                 str(node), str(op), str(provider),
                 float(moved.sum()) / runs,
                 len(rows) / runs,

@@ -248,8 +248,11 @@ class Moves:
         if not len(frames) and made:
             return made, PER_OUTPUT
         numbers = self.numbers("frame")[self.counted]
-        inferred = 0 if len(spans.stage) else len(np.unique(numbers[numbers != NULL]))
-        return (inferred, PER_FRAME) if inferred else (0, PER_RUN)
+        numbers = numbers[numbers != NULL]
+        if len(spans.stage) or not len(numbers):
+            return 0, PER_RUN
+        # Also those between that no copy falls to: at its end a decoder gives several at once.
+        return int(np.ptp(numbers)) + 1, PER_FRAME
 
     # ---- where copies come from ----
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from probe.errors import EnvironmentUnmet, RunError, RunVersionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import pandas as pd
 
@@ -26,7 +26,9 @@ TAPES_PREFIX: Final = "liveprobe-"
 SPILL: Final = "samples.jsonl"
 """Beside the tapes: what the collectors read so far."""
 
-INT, FLOAT, TEXT, FLAG = "Int64", "Float64", "string", "boolean"
+INT, FLOAT, TEXT, FLAG, NAME = "Int64", "Float64", "string", "boolean", "category"
+"""Kinds of columns. A NAME is a text of which a long table has few different ones: on disk it is a
+text as any other, in memory it costs a byte a row."""
 
 TABLES: Final[dict[str, dict[str, str]]] = {
     "frames": {
@@ -71,22 +73,22 @@ TABLES: Final[dict[str, dict[str, str]]] = {
     "copies": {
         "t_ns": INT,
         "frame": INT,
-        "stage": TEXT,
-        "thread": TEXT,
-        "kind": TEXT,
+        "stage": NAME,
+        "thread": NAME,
+        "kind": NAME,
         "bytes": INT,
         "duration_ns": INT,
         "site": INT,
-        "method": TEXT,
-        "detail": TEXT,
+        "method": NAME,
+        "detail": NAME,
         "rows": INT,
         "row_bytes": INT,
         "destination_stride": INT,
         "source_stride": INT,
-        "domains": TEXT,
+        "domains": NAME,
         "faults": INT,
         "source_copy": INT,
-        "grade": TEXT,
+        "grade": NAME,
         "measured": FLAG,
     },
     "sites": {
@@ -220,7 +222,7 @@ def empty_table(name: str) -> pd.DataFrame:
     """Return the table with its columns and no rows."""
     import pandas as pd
 
-    return pd.DataFrame({key: pd.Series(dtype=dtype) for key, dtype in TABLES[name].items()})
+    return as_table(name, pd.DataFrame())
 
 
 def as_table(name: str, frame: pd.DataFrame) -> pd.DataFrame:
@@ -234,14 +236,54 @@ def as_table(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     unknown = sorted(set(frame.columns) - set(columns))
     if unknown:
         raise ValueError(f"table {name!r} has no column {', '.join(unknown)}")
+    nothing = pd.Series(pd.NA, index=frame.index, dtype=TEXT)
     return pd.DataFrame(
-        {
-            key: frame[key].astype(dtype)  # type: ignore[call-overload]
-            if key in frame
-            else pd.Series(pd.NA, index=frame.index, dtype=dtype)
-            for key, dtype in columns.items()
-        }
+        {key: _typed(frame.get(key, nothing), dtype) for key, dtype in columns.items()}
     )
+
+
+def _typed(column: pd.Series[Any], dtype: Any) -> pd.Series[Any]:  # noqa: ANN401 - a pandas dtype
+    """Return a column as one of `dtype`; one that is so already is not copied."""
+    import pandas as pd
+
+    if dtype == NAME:
+        return _named(column)
+    return column if column.dtype == pd.api.types.pandas_dtype(dtype) else column.astype(dtype)
+
+
+def _named(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column of names: they are texts, also where there is none."""
+    if column.dtype != NAME:
+        return _typed(column, TEXT).astype("category")
+    names: Any = column.cat.categories.astype("string")
+    return column.cat.rename_categories(names)
+
+
+def _write(file: Path, name: str, table: pd.DataFrame | Iterable[pd.DataFrame]) -> int:
+    """Write a table, or its parts one below the other; return how many rows that are."""
+    import pandas as pd
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rows = 0
+    with contextlib.ExitStack() as stack:
+        writer: parquet.ParquetWriter | None = None
+        for part in (table,) if isinstance(table, pd.DataFrame) else table:
+            columns = pa.Table.from_pandas(as_table(name, part), preserve_index=False)
+            columns = columns.cast(pa.schema([_plain(each) for each in columns.schema]))
+            if writer is None:
+                opened = parquet.ParquetWriter(file, columns.schema, compression="zstd")
+                writer = stack.enter_context(opened)
+            writer.write_table(columns)
+            rows += len(part)
+    return rows
+
+
+def _plain(field: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Return a field of texts for one of names: the parts of a table number theirs differently."""
+    import pyarrow as pa
+
+    return field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
 
 
 def _verify(file: Path, rows: int) -> None:
@@ -256,16 +298,16 @@ def _verify(file: Path, rows: int) -> None:
         raise OSError(f"holds {found} rows of {rows}")
 
 
-def write_table(path: Path, name: str, frame: pd.DataFrame) -> None:
+def write_table(path: Path, name: str, table: pd.DataFrame | Iterable[pd.DataFrame]) -> None:
     """Write one table of the Run at `path` as Parquet (zstd), whole or not at all.
 
-    Raises `EnvironmentUnmet` when the disk does not take it.
+    A long one may come in parts, of which there is one at least. Raises `EnvironmentUnmet` when the
+    disk does not take it.
     """
     target = path / f"{name}.parquet"
     partial = target.with_suffix(".partial")
     try:
-        as_table(name, frame).to_parquet(partial, compression="zstd", index=False)
-        _verify(partial, len(frame))
+        _verify(partial, _write(partial, name, table))
         _settle(partial)
         partial.replace(target)
     except OSError as error:
@@ -354,16 +396,38 @@ def _settle(file: Path) -> None:
 
 
 def _read_table(path: Path, name: str) -> pd.DataFrame | None:
+    """Read a table column by column: of a long one no two lie in memory twice."""
     import pandas as pd
+    from pyarrow import parquet
 
     file = path / f"{name}.parquet"
     if not file.exists():
         return None
+    names = [key for key, dtype in TABLES[name].items() if dtype == NAME]
     try:
-        frame = pd.read_parquet(file, dtype_backend="numpy_nullable")
+        with parquet.ParquetFile(file, read_dictionary=names) as opened:
+            known = [key for key in TABLES[name] if key in opened.schema_arrow.names]
+            columns = {key: _read_column(opened, key) for key in known}
+            rows = pd.RangeIndex(opened.metadata.num_rows)
     except (OSError, ValueError) as error:
         raise RunError(
-            f"{file}: damaged: {error}", remedy="delete it and audit again: tapes are kept"
+            f"{file}: damaged: {error}",
+            remedy="take it from another copy of the Run, or measure again: the tapes of a Run go"
+            " when its tables stand",
         ) from error
-    known = [key for key in TABLES[name] if key in frame.columns]
-    return as_table(name, frame[known])
+    return as_table(name, pd.DataFrame(columns, index=rows))
+
+
+def _read_column(file: Any, name: str) -> pd.Series[Any]:  # noqa: ANN401 - pyarrow has no types
+    import pandas as pd
+    import pyarrow as pa
+
+    dtypes = {
+        pa.int64(): pd.Int64Dtype(),
+        pa.float64(): pd.Float64Dtype(),
+        pa.bool_(): pd.BooleanDtype(),
+        pa.string(): pd.StringDtype(),
+        pa.large_string(): pd.StringDtype(),
+    }
+    found: pd.Series[Any] = file.read(columns=[name])[name].to_pandas(types_mapper=dtypes.get)
+    return found

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from probe.model import FindingOutcome, Grade
+from probe.tally import typical
 from probe.tape import NULL
 
 if TYPE_CHECKING:
@@ -96,10 +97,7 @@ class Suspect:
     @cached_property
     def typical(self) -> int:
         """The first copy of the most frequent size and shape."""
-        columns = ("bytes", "rows", "row_bytes", "destination_stride", "source_stride")
-        shapes = np.stack([self.moves.numbers(name)[self.rows] for name in columns], axis=1)
-        _, first, count = np.unique(shapes, axis=0, return_index=True, return_counts=True)
-        return int(self.rows[first[np.lexsort((first, -count))[0]]])
+        return int(typical(self.moves, self.rows, np.zeros_like(self.rows))[0])
 
     @cached_property
     def stage(self) -> str | None:

@@ -52,9 +52,14 @@ def finalise(path: Path, manifest: dict[str, Any] | None = None) -> store.Run:
     manifest["window"] = window
     copies = copies_of(path, folder, manifest, tapes, frames)
     marks.events = _with_tape_events(marks.events, tapes, [*rejected, *copies.rejected])
-    tables = {"frames": frames, "outputs": outputs, "spans": spans, **copies.tables}
-    tables["samples"] = _joined(path, "samples", marks.samples)
-    tables["events"] = _joined(path, "events", marks.events)
+    tables = {
+        "frames": frames,
+        "outputs": outputs,
+        "spans": spans,
+        **copies.tables,
+        "samples": _joined(path, "samples", marks.samples),
+        "events": _joined(path, "events", marks.events),
+    }
     for name, table in tables.items():
         store.write_table(path, name, table)
     manifest["copies"] = copies.summary
@@ -219,7 +224,7 @@ ENGINE_EVENTS: Final = ("program", "collector", "sensor", "perturbation")
 def _with_tape_events(
     events: pd.DataFrame, tapes: list[Tape], rejected: Sequence[tuple[Path | str, str]]
 ) -> pd.DataFrame:
-    said = [(None, f"not read: {why}") for _, why in rejected]
+    said = [(None, f"{Path(name).name} was not read: {why}") for name, why in rejected]
     for tape in tapes:
         who = f"{tape.path.name} ({tape.header.thread or 'unnamed thread'})"
         if tape.header.state == STOPPED:

@@ -30,7 +30,7 @@ class Groups:
         keys = [moves.numbers("site")]
         keys += [moves.texts(name).codes for name in ("stage", "kind", "method", "domains")]
         self._group, self._count = coded([key[self._rows] for key in keys])
-        self.typical = self._most_frequent()
+        self.typical = typical(moves, self._rows, self._group)
         self.copies = np.bincount(self._group, minlength=self._count)
         self.bytes = self._added(moves.numbers("bytes"))
         self.duration_ns = self._added(moves.numbers("duration_ns"))
@@ -47,19 +47,18 @@ class Groups:
         np.add.at(summed, self._group, np.where(chosen == NULL, 0, chosen))
         return summed
 
-    def _most_frequent(self) -> NDArray[np.int64]:
-        """Return, for each group, a row of its most frequent shape: the first such row."""
-        geometry = ("bytes", "rows", "row_bytes", "destination_stride", "source_stride")
-        keys = [self._moves.numbers(name) for name in geometry]
-        keys.append(self._moves.texts("detail").codes)
-        shape, count = coded([self._group, *(key[self._rows] for key in keys)])
-        often = np.bincount(shape, minlength=count)
-        first = np.full(count, len(shape), dtype=np.int64)
-        np.minimum.at(first, shape, np.arange(len(shape)))
-        order = np.lexsort((first, -often, self._group[first]))
-        groups = self._group[first][order]
-        begins = np.flatnonzero(np.diff(groups, prepend=-1))
-        return self._rows[first[order][begins]]
+
+def typical(moves: Moves, rows: NDArray[np.int64], group: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for each group of rows, in order, the first of its most frequent size and shape."""
+    geometry = ("bytes", "rows", "row_bytes", "destination_stride", "source_stride")
+    keys = [*(moves.numbers(name) for name in geometry), moves.texts("detail").codes]
+    shape, count = coded([group, *(key[rows] for key in keys)])
+    often = np.bincount(shape, minlength=count)
+    first = np.full(count, len(shape), dtype=np.int64)
+    np.minimum.at(first, shape, np.arange(len(shape)))
+    order = np.lexsort((first, -often, group[first]))
+    begins = np.flatnonzero(np.diff(group[first][order], prepend=-1))
+    return rows[first[order][begins]]
 
 
 def coded(keys: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], int]:

@@ -92,8 +92,9 @@ WRITTEN  71  an unexplained range of the WRITES before: t0 = address, 0 for all 
              may have written it
 ======= ==== ===========================================================================
 
-Keys of notes: ``process`` {exe, interposer, threshold}, ``python`` {version, frames, why},
-``hook`` {hook, state, why}, ``blind`` {what, why}, ``stopped`` {why}, ``deep`` {state, why}.
+Keys of notes: ``process`` {exe, interposer, threshold, page (its size in bytes)}, ``python``
+{version, frames, why}, ``hook`` {hook, state, why}, ``blind`` {what, why}, ``stopped`` {why},
+``deep`` {state, why}.
 
 Marks with a meaning (any other name is the program's own):
 

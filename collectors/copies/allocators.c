@@ -3,6 +3,7 @@
  * A program that defines malloc itself is never seen here: a note says so.
  */
 #include "allocators.h"
+#include "core.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -84,8 +85,11 @@ static void find_originals(void)
     next_valloc = (void *(*)(size_t))lp_next("valloc");
     next_pvalloc = (void *(*)(size_t))lp_next("pvalloc");
     next_posix_memalign = (int (*)(void **, size_t, size_t))lp_next("posix_memalign");
+    /* An executable that is not relocatable and takes realloc's address has a stub of that name,
+     * which is no definition and leads here. */
     void *first = dlsym(RTLD_DEFAULT, "realloc");
-    if (library_of(first) != library_of(lp_arena))
+    if (library_of(first) != library_of(lp_arena) &&
+        library_of(first) == library_of(lp_symbol("realloc")))
         program_realloc = (void *(*)(void *, size_t))first;
     lp_sized = how_sized((const void *)found_malloc, (const void *)next_usable);
     next_free = (void (*)(void *))lp_next("free");
@@ -183,9 +187,9 @@ void lp_allocations_start(void)
     if (next_malloc == first_malloc)
         find_originals();
     if (program_realloc != NULL)
-        lp_note("blind", "{\"what\": \"allocations\", "
-                         "\"why\": \"the program brings its own malloc\"}");
+        lp_note("hook", "{\"hook\": \"malloc\", \"state\": \"off\", "
+                        "\"why\": \"the program brings its own malloc\"}");
     else if (lp_sized == SIZE_NOT_KNOWN)
-        lp_note("blind", "{\"what\": \"sizes of allocations\", \"why\": \"this malloc has no "
-                         "malloc_usable_size: every free is looked up\"}");
+        lp_note("hook", "{\"hook\": \"malloc\", \"state\": \"on\", \"why\": \"this malloc has no "
+                        "malloc_usable_size: every free is looked up\"}");
 }

@@ -48,22 +48,24 @@ typedef struct {
     int state;             /* enum hook_state; atomic */
     void *original;        /* kept when the hook is off: others may hold our pointer */
     void **place;          /* where it stood, NULL when the hook was never put in */
+    void **beside;         /* where it stood a second time, or NULL */
     void *wrapper;         /* what stands there now, unless somebody else came after us */
     char why[120];         /* it is off */
 } NumpyHook;
 
 typedef struct {
-    const void *array_type, *long_type, *float_type, *bool_type, *slice_type, *list_type,
+    const void *array_type, *integer_type, *long_type, *float_type, *bool_type, *slice_type, *list_type,
         *tuple_type, *bytes_type, *memoryview_type, *bytearray_type, *none, *ellipsis;
     void **api;
     bool wide;  /* numpy 2: the descr's elsize is 64 bits wide, elsewhere */
     bool first; /* numpy 1 */
     int64_t least; /* arrays below so many bytes pass straight through; 0 until hooks are tested */
     int (*subtype)(const void *, const void *);
+    Object (*of_type)(Object, Object); /* _PyType_Lookup: borrowed; runs no code, sets no error */
+    Object array_name;                 /* "__array__" */
     int (*unpack_slice)(Object, ssize_t *, ssize_t *, ssize_t *);
     ssize_t (*adjust_slice)(ssize_t, ssize_t *, ssize_t *, ssize_t);
     ssize_t (*as_ssize)(Object, Object);
-    int (*is_index)(Object);
     Object (*attribute)(Object, const char *);
     Object (*item)(Object, const char *); /* of a dict; borrowed, sets no error */
     Object (*error)(void);
@@ -137,11 +139,27 @@ bool lp_is_list(Object object);
 bool lp_is_buffer(Object object);
 void lp_extent(const View *view, char **low, char **high);
 const char *lp_type_name(const void *type); /* without its module */
+int lp_type_number(Object descr); /* of its elements; numpy's own have 0 to 23 */
 char *lp_put_elements(char *to, const char *end, Object descr); /* "uint8", as lp_append does */
 bool lp_same_elements(Object descr, Object other);
-void lp_shape_of(const View *to, const View *from, Copy *copy, char detail[MOST_DETAIL]);
+void lp_shape_of(const View *to, const View *from, Copy *copy, char detail[MOST_DETAIL], char *at);
 /* "(2, 3)", in order of memory where `ordered`; as lp_append does. */
 char *lp_put_shape(char *to, const char *end, const View *view, bool ordered);
+
+/* ---- what a key selects (numpy_keys.c) ---- */
+
+/* A view being narrowed, axis by axis of the array. */
+typedef struct {
+    const Array *array;
+    char *data;
+    int axis, nd;
+    int64_t dimensions[MOST_DIMENSIONS], strides[MOST_DIMENSIONS];
+} Selection;
+
+bool lp_select(Selection *selected, const Array *array, Object key); /* false: it is not basic */
+/* Elements that any key selects, which numpy has taken already; -1: of a kind that is not known. */
+int64_t lp_selected(const Array *array, Object key);
+int64_t lp_count_true(Object mask); /* an array */
 
 /* ---- recording (numpy_record.c) ---- */
 
@@ -178,7 +196,8 @@ Object lp_scalar_new(Object type, Object arguments, Object keywords);
 
 /* ---- numpy_check.c: does each hook see what it should? With the lock. ---- */
 
-bool lp_numpy_test_begin(Object module); /* numpy's C module; false: nothing can be tested */
+/* numpy's C module and numpy; false: nothing can be tested */
+bool lp_numpy_test_begin(Object module, Object numpy);
 const char *lp_numpy_test(enum hook_id id); /* why a hook's answers are wrong, or NULL */
 void lp_numpy_test_end(void);
 

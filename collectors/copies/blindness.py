@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from collectors.copies.processes import Seen
     from collectors.copies.programs import Elf
@@ -38,6 +38,9 @@ CLOSED: Final = (
     "it may not be looked into: it runs as another user or gained rights, where the loader ignores"
     " LD_PRELOAD; run liveprobe as that user"
 )
+FOREIGN: Final = (
+    "it runs as another user, who may not write among the tapes; run liveprobe as that user"
+)
 CLEARED: Final = (
     "what started it cleared LD_PRELOAD from its environment; let the launcher pass LD_PRELOAD and"
     " LIVEPROBE_* on"
@@ -49,11 +52,15 @@ REFUSED: Final = (
 
 
 def account(
-    seen: Iterable[Seen], tapes: set[int], ours: Elf | None
+    seen: Iterable[Seen],
+    tapes: set[int],
+    ours: Elf | None,
+    names: Collection[tuple[int, str]] = (),
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the processes, {pid, exe, traced}, and the blind ones among them, {pid, exe, why}.
 
-    `tapes` are the processes that left a tape. A process may be in both lists: partly seen.
+    `tapes` are the processes that left a tape, `names` what they were called when it was made. A
+    process may be in both lists: partly seen.
     """
     seen = list(seen)
     inside = {each.pid for each in seen if each.mapped}
@@ -61,9 +68,12 @@ def account(
     for each in seen:
         # A tape may be of what the process was before it ran another program.
         taped = each.pid in tapes and (bool(each.mapped) or each.pid not in inside)
+        if each.foreign:  # it made none if it changed its user before it ran this program
+            taped = taped and (each.pid, each.name) in names
         why = why_blind(each, ours, traced=taped)
         entry = {"pid": each.pid, "exe": each.shown}
-        processes.append({**entry, "traced": bool(each.mapped) or (taped and why is None)})
+        inside_it = bool(each.mapped) and why != FOREIGN
+        processes.append({**entry, "traced": inside_it or (taped and why is None)})
         if why is not None:
             blind.append({**entry, "why": why})
     unseen = sorted(tapes - {each.pid for each in seen})
@@ -80,6 +90,8 @@ def why_blind(seen: Seen, ours: Elf | None, *, traced: bool) -> str | None:
         why = _kept_out(seen, ours, traced=traced)
         if why is not None:
             return why
+    if seen.foreign and not traced:
+        return FOREIGN
     if seen.jvm:
         return JVM
     if seen.elf is not None and seen.elf.go:

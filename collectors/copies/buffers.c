@@ -18,7 +18,6 @@
 
 #include <errno.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 enum { CAPACITY_BITS = 16, CAPACITY = 1 << CAPACITY_BITS, REACH = 64, SLOTS = CAPACITY + REACH };
 enum { CLAIMED = 1 };
@@ -105,10 +104,12 @@ size_t lp_live_buffers(Range *ranges, size_t most)
 /* Bytes of the pages that are there, without the first: the allocator writes its header there. */
 static int64_t resident_bytes(uintptr_t start, size_t bytes)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t page = lp_page;
     uintptr_t from = (start + page) & ~(page - 1), to = (start + bytes + page - 1) & ~(page - 1);
     int64_t pages = 0;
-    unsigned char there[4096];
+    unsigned char there[1024]; /* the program's stack may be small */
+    if (lp_sandboxed)
+        return NOT_SAID;
     while (from < to) {
         size_t most = (to - from) / page;
         most = most < sizeof there ? most : sizeof there;
@@ -217,7 +218,8 @@ void lp_buffers_start(void)
     void *mapped = mmap(NULL, sizeof(Ledger), PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapped == MAP_FAILED || madvise(mapped, sizeof(Ledger), MADV_WIPEONFORK) != 0) {
-        lp_note("blind", "{\"what\": \"allocations\", \"why\": \"no memory for their ledger\"}");
+        lp_note("hook", "{\"hook\": \"malloc\", \"state\": \"off\", "
+                        "\"why\": \"no memory for the ledger of allocations\"}");
         return;
     }
     ledger = mapped;

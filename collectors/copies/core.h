@@ -1,4 +1,4 @@
-/* What start.c, tape.c, record.c, memory.c and transport.c share among themselves. */
+/* What the files that record share among themselves, from start.c to transport.c. */
 #ifndef LIVEPROBE_CORE_H
 #define LIVEPROBE_CORE_H
 
@@ -99,6 +99,7 @@ typedef struct {
 typedef struct Node {
     uint32_t state;    /* of enum node_state */
     uint32_t rounds;   /* of destructors that this thread has seen */
+    uint32_t tid;      /* in the kernel; 0: not known */
     Here *here;        /* in the thread's own storage: valid while the state is LIVE */
     uint64_t tick;     /* a run began, or a large copy was made */
     uint32_t latest;   /* run that took the last row */
@@ -112,6 +113,12 @@ typedef struct Node {
 enum node_state { NODE_FREE, NODE_TAKEN, NODE_LIVE, NODE_READ, NODE_ENDED };
 
 Node *lp_node(void); /* of the calling thread; NULL: none to be had, or the thread is dying */
+/* nodes.c: the place of that number (NULL: none was made yet), a free one made one's own (NULL: there
+ * is no room), and one step of its state (false: somebody else made another). */
+extern uint32_t lp_nodes_used __attribute__((visibility("hidden")));
+Node *lp_node_at(uint32_t number);
+Node *lp_node_take(void);
+bool lp_node_change(Node *node, uint32_t from, uint32_t to);
 void lp_rows_end(Thread *thread, Here *here, Node *node); /* rows.c: end its runs */
 void lp_rows_tick(Node *node); /* rows.c: a large copy was recorded */
 /* rows.c: copy what may be a row of a picture. */
@@ -178,7 +185,7 @@ static inline bool lp_forked(void)
 
 /* tape.c: the file. 0 or more, or a negative errno. */
 long lp_tape_make(Thread *thread);
-void lp_tape_cut(const Thread *thread);    /* off what was not used */
+void lp_tape_cut(Thread *thread);          /* off what was not used: no room is left */
 void lp_tape_state(Thread *thread, uint32_t state);
 void lp_tape_forget(Thread *thread, bool header_too); /* its memory, not its file */
 const char *lp_reason(long error);
@@ -187,9 +194,14 @@ void *lp_map(size_t bytes);                /* zeroed pages, or NULL */
 void lp_unmap(void *start, size_t bytes);
 static inline bool failed(long result) { return result < 0 && result > -4096; }
 
-/* Count what belongs to no tape, or to a thread that cannot say so itself. */
+/* counts.c: count what belongs to no tape, or to a thread that cannot say so itself. */
 void lp_counted(enum counter which, uint64_t number);
 void lp_publish(Thread *thread, const Here *here); /* bring the header's counters up to date */
+void lp_home_claim(Thread *thread); /* a new tape: the process's home, if it is the first */
+void lp_home_keep(const Thread *thread, const Here *here); /* that thread goes */
+bool lp_home_wanted(void);          /* there is no home, and something to tell */
+void lp_home_end(void);             /* the process goes */
+void lp_counts_start(void), lp_counts_fork_child(void);
 void lp_small_seen(void);  /* at a thread's first small copy, and at every 4096th */
 uint64_t lp_lose(Thread *thread); /* count a record that found no room; returns 0 */
 void lp_process_note(Thread *thread); /* start.c */
@@ -198,8 +210,11 @@ void lp_tape_pause(void);  /* before exec: this thread's tape is closed */
 void lp_tape_resume(void); /* exec failed */
 void lp_finish(void);      /* start.c: the process ends */
 void lp_ends_start(void);  /* ends.c */
-/* The program has begun to give up rights: a system call it does not expect may be its death. */
+/* The program has begun to give up rights: a system call that it does not make itself may be its
+ * death, so we make none from then on. What room its tapes have is used, and no more. */
 extern bool lp_sandboxed __attribute__((visibility("hidden")));
+/* How often libraries were unloaded: an address may mean another one since. */
+extern uint64_t lp_unloads __attribute__((visibility("hidden"))); /* loading.c */
 struct link_map;
 const struct link_map *lp_map_of(const void *address); /* sites.c: of the library
                                                        there; NULL: none, or not known */
@@ -211,6 +226,7 @@ void lp_text_start(void);
 /* elf.c: a symbol of any library that is loaded, in their order; NULL: none. Does not touch
  * dlerror, nor the lock that is held while libraries start. */
 void *lp_symbol(const char *name);
+void *lp_symbol_of_others(const char *name); /* not of ours */
 
 /* text at `to` with `room` bytes: appended, always ended; returns the new end */
 char *lp_append(char *to, const char *end, const char *text);

@@ -12,6 +12,9 @@
  * A page counts once for a stage and a frame, and as a whole. A page at the edge of a buffer that
  * small neighbours share counts when a copy explains it or the buffer's next page was written too.
  *
+ * Pages stay protected from stage to stage, and for a few frames beyond, while other threads may
+ * still be at work on the frame: to protect all anew for each stage costs more than the stage.
+ *
  * Not counted: what an allocator writes before it hands a buffer out; memory that is not of the
  * malloc family; writes of devices. What a stage costs more while it is watched stands in neither
  * its start nor its end, but its first write to each page takes a page fault.
@@ -51,7 +54,7 @@ static void unlock(void)
 /* May this call do anything? Then it holds the lock until it is released. */
 bool lp_deep_acquire(int *error)
 {
-    if (lp_deep == NULL || lp_here.busy != 0)
+    if (lp_deep == NULL || lp_here.busy != 0 || lp_sandboxed)
         return false;
     *error = errno;
     lp_enter();
@@ -110,9 +113,8 @@ static uint32_t name_of(const char *stage)
 void lp_deep_forget(Worker *worker)
 {
     for (uint32_t i = 0; i < worker->depth && i < MOST_DEPTH; i++)
-        if (worker->stage[i].watched &&
-            __atomic_fetch_sub(&lp_deep->open, 1, __ATOMIC_SEQ_CST) == 1)
-            lp_watch_none();
+        if (worker->stage[i].watched)
+            __atomic_fetch_sub(&lp_deep->open, 1, __ATOMIC_SEQ_CST);
     worker->owner = NULL;
     worker->depth = 0;
 }
@@ -159,6 +161,7 @@ static void watch(Stage *entered)
         __atomic_fetch_sub(&lp_deep->open, 1, __ATOMIC_SEQ_CST);
         return;
     }
+    lp_deep->armed_frame = entered->frame;
     entered->watched = true;
     entered->pages = lp_deep->watched_pages;
     entered->first_epoch = lp_deep->epochs + 1;
@@ -166,10 +169,19 @@ static void watch(Stage *entered)
     entered->first_copy = __atomic_load_n(&lp_deep->copies, __ATOMIC_ACQUIRE);
 }
 
+/* No stage of the frame that was watched will come any more, as far as anybody can tell. */
+static bool is_over(int64_t frame)
+{
+    int64_t since = frame - lp_deep->armed_frame;
+    return frame >= 0 && (since > FRAMES_BEYOND || since < -FRAMES_BEYOND);
+}
+
 static void enter(Stage *entered, const char *stage, int64_t frame, bool watched)
 {
     if (lp_deep->open > 0)
         lp_end_epoch(true);
+    else if (lp_deep->armed && !watched && is_over(frame))
+        lp_watch_none();
     *entered = (Stage){.serial = ++lp_deep->serials, .name = name_of(stage), .frame = frame,
                        .start_ns = lp_now()}; /* what it owns was allocated later */
     lp_deep_serial = entered->serial;
@@ -190,8 +202,6 @@ static void leave(const Stage *left, int64_t end_ns)
         return;
     lp_sum_up(left, end_ns);
     __atomic_fetch_sub(&lp_deep->open, 1, __ATOMIC_SEQ_CST);
-    if (last)
-        lp_watch_none();
 }
 
 EXPORT void liveprobe_stage_enter(const char *stage, int64_t frame)

@@ -15,6 +15,7 @@ enum { MOST_WATCHED = 8192, MOST_SPANS = 2 * MOST_WATCHED };
 enum { MOST_WORKERS = 256, MOST_DEPTH = 8, MOST_NAMES = 256, NAME_BYTES = 64 };
 enum { MOST_PIECES = 1 << 16, MOST_COPIES = 1 << 16, MOST_EPOCHS = 1 << 12, MOST_ACTIVE = 32 };
 enum { MOST_PAGES = 1 << 22, MOST_TOLD = 256, RUNS_AT_ONCE = 512 };
+enum { MOST_STALE = 1024, FRAMES_BEYOND = 2 };
 
 /* A thread inside a stage; serials number these from 1, over all threads. */
 typedef struct {
@@ -65,6 +66,8 @@ typedef struct { uintptr_t start, end; size_t page; const Piece *piece; } Segmen
 typedef struct {
     uint32_t lock;
     uint32_t open;             /* stages that are watched */
+    uint32_t armed;            /* pages are protected, whether a stage is watched or not; atomic */
+    int64_t armed_frame;       /* of the last stage that was watched */
     uint64_t serials, epochs, pieces, copies; /* so many began */
     uint32_t names, watched, spans;
     uint64_t watched_pages;
@@ -108,7 +111,7 @@ Stage *lp_innermost(Worker *worker); /* NULL: it is in none */
 void lp_deep_forget(Worker *worker); /* its thread has ended */
 
 /* deep_watch.c, all with the lock */
-bool lp_watch_all(void);
+bool lp_watch_all(void); /* what was written since then, or before, is nobody's */
 void lp_watch_none(void);
 void lp_begin_epoch(void);
 void lp_end_epoch(bool again); /* read back what was written; protect anew */

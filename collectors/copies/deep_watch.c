@@ -41,7 +41,6 @@ static bool range_before(const void *a, const void *b)
     return ((const Range *)a)->start < ((const Range *)b)->start;
 }
 
-
 /* ---- epochs and what was written in them ---- */
 
 /* A thread that ended inside a stage works no more. */
@@ -97,14 +96,18 @@ static void collect(uintptr_t from, uintptr_t to, bool again)
     }
 }
 
+static uintptr_t end_of_watched(void)
+{
+    uintptr_t end = 0;
+    for (uint32_t i = 0; i < lp_deep->watched; i++)
+        end = lp_deep->of[i].end > end ? lp_deep->of[i].end : end;
+    return end;
+}
+
 void lp_end_epoch(bool again)
 {
-    if (lp_deep->watched == 0)
-        return;
-    uintptr_t to = 0;
-    for (uint32_t i = 0; i < lp_deep->watched; i++)
-        to = lp_deep->of[i].end > to ? lp_deep->of[i].end : to;
-    collect(lp_deep->of[0].start, to, again);
+    if (lp_deep->watched > 0)
+        collect(lp_deep->of[0].start, end_of_watched(), again);
 }
 
 /* ---- what is watched ---- */
@@ -185,17 +188,57 @@ static void note_watched(const Watched *of)
     lp_deep->watched_pages += (of->end - of->start) / lp_deep_page;
 }
 
-/* Watch all large allocations that live; neighbours are handed to the kernel as one. */
-bool lp_watch_all(void)
+/* What was written since the last stage was watched: protect it anew. False: our descriptors are no
+ * more, or nothing was watched. */
+static bool forget_written(void)
 {
+    uintptr_t from = lp_deep->watched > 0 ? lp_deep->of[0].start : 0, to = end_of_watched();
+    long count = from < to ? 0 : -1;
+    while (count >= 0 && from < to)
+        count = lp_pages_written(&lp_deep->watch, from, to, true, lp_deep->run, RUNS_AT_ONCE,
+                                 &from);
+    return count >= 0;
+}
+
+/* Of the allocations that live, in order of address: those that are not watched, to the front. */
+static size_t leave_out_watched(size_t count)
+{
+    size_t kept = 0;
+    uint32_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        uintptr_t start = page_floor(lp_deep->range[i].start);
+        while (at < lp_deep->watched && lp_deep->of[at].start < start)
+            at++;
+        uint32_t k = at;
+        while (k < lp_deep->watched && lp_deep->of[k].start == start &&
+               lp_deep->of[k].block != lp_deep->range[i].start)
+            k++;
+        if (k == lp_deep->watched || lp_deep->of[k].start != start)
+            lp_deep->range[kept++] = lp_deep->range[i];
+    }
+    return kept;
+}
+
+static bool arm(void)
+{
+    lp_watch_none();
     if (lp_pages_open(&lp_deep->watch) != NULL) {
         lp_deep_incomplete(NOT_READ);
         return false;
     }
+    __atomic_store_n(&lp_deep->armed, 1, __ATOMIC_SEQ_CST);
+    return true;
+}
+
+/* Watch all large allocations that live; neighbours are handed to the kernel as one. */
+bool lp_watch_all(void)
+{
+    bool tidy = lp_deep->spans < lp_deep->watched + MOST_STALE; /* each may be a mapping of its own */
+    if (!(lp_deep->armed && tidy && forget_written()) && !arm())
+        return false;
     size_t count = lp_live_buffers(lp_deep->range, MOST_WATCHED);
     lp_sort(lp_deep->range, count, sizeof(Range), range_before);
-    lp_deep->watched = lp_deep->spans = 0;
-    lp_deep->watched_pages = 0;
+    count = leave_out_watched(count);
     for (size_t i = 0, next; i < count; i = next) {
         Watched first = watched_of(&lp_deep->range[i], 0);
         uintptr_t end = first.end;
@@ -213,10 +256,10 @@ bool lp_watch_all(void)
     return true;
 }
 
+/* With its descriptor the kernel lets go of all. */
 void lp_watch_none(void)
 {
-    for (uint32_t i = 0; i < lp_deep->spans; i++)
-        lp_pages_let_go(&lp_deep->watch, lp_deep->span[i].from, lp_deep->span[i].to);
+    __atomic_store_n(&lp_deep->armed, 0, __ATOMIC_SEQ_CST);
     lp_pages_close(&lp_deep->watch);
     lp_deep->watched = lp_deep->spans = 0;
     lp_deep->watched_pages = 0;
@@ -256,12 +299,14 @@ void lp_deep_freed(uintptr_t block)
 {
     int error;
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* out of the ledger first, likewise */
-    if (!lp_deep_watching() || !lp_deep_acquire(&error))
+    if (lp_deep == NULL || __atomic_load_n(&lp_deep->armed, __ATOMIC_ACQUIRE) == 0 ||
+        !lp_deep_acquire(&error))
         return;
     uint32_t at = find_block(block);
-    if (lp_deep->open > 0 && at < lp_deep->watched) {
+    if (at < lp_deep->watched) {
         Watched of = lp_deep->of[at];
-        collect(of.start, of.end, true);
+        if (lp_deep->open > 0)
+            collect(of.start, of.end, true);
         lp_deep->watched_pages -= (of.end - of.start) / lp_deep_page;
         lp_deep->watched--;
         for (; at < lp_deep->watched; at++)

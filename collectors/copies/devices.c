@@ -3,8 +3,8 @@
  * None of these moves bytes as it is called: they leave entries, and tell domains.c where memory
  * lies, so that a memcpy out of a DMA buffer is known for what it is.
  *
- *   VIDIOC_QBUF, VIDIOC_DQBUF   handle = descriptor << 32 | index, bytes = bytes used,
- *                               result = memory (1 mmap, 2 userptr, 4 dmabuf) or -errno
+ *   VIDIOC_QBUF, VIDIOC_DQBUF   handle = descriptor << 32 | index (0 where it failed), bytes =
+ *                               bytes used, result = memory (1 mmap, 2 userptr, 4 dmabuf) or -errno
  *   VIDIOC_EXPBUF               handle likewise, result = the new descriptor or -errno
  *   DMA_BUF_IOCTL_SYNC          handle = descriptor << 32, result = flags (1 read, 2 write,
  *                               4 end) or -errno
@@ -15,6 +15,8 @@
  * functions that a program finds with dlsym.
  */
 #include "hooks.h"
+
+#include "core.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -63,7 +65,7 @@ static void *map(Mmap next, void *at, size_t length, int protection, int flags, 
         lp_unmapped(got, whole_pages(length));
     int type = flags & MAP_TYPE;
     if ((type == MAP_SHARED || type == MAP_SHARED_VALIDATE) && descriptor >= 0
-        && !(flags & MAP_ANONYMOUS) && lp_active())
+        && !(flags & MAP_ANONYMOUS) && lp_active() && !lp_sandboxed)
         lp_mapped(got, length, descriptor);
     return got;
 }
@@ -113,22 +115,20 @@ static void note_ioctl(const void *caller, int64_t start, int descriptor, unsign
     const struct v4l2_buffer *buffer = argument;
     const struct v4l2_exportbuffer *exported = argument;
     const struct dma_buf_sync *sync = argument;
-    int64_t failure = result < 0 ? -errno : 0;
-    switch (request) {
-    case VIDIOC_QBUF:
-    case VIDIOC_DQBUF:
-        lp_called(request == VIDIOC_QBUF ? METHOD_V4L2_QBUF : METHOD_V4L2_DQBUF, caller, start,
-                  handle_of(descriptor, buffer->index), failure ? 0 : bytes_used(buffer),
-                  failure ? failure : (int64_t)buffer->memory);
-        break;
-    case VIDIOC_EXPBUF:
-        lp_called(METHOD_V4L2_EXPBUF, caller, start, handle_of(descriptor, exported->index), 0,
-                  failure ? failure : exported->fd);
-        break;
-    default:
-        lp_called(METHOD_DMA_BUF_SYNC, caller, start, handle_of(descriptor, 0), 0,
-                  failure ? failure : (int64_t)sync->flags);
-    }
+    bool queues = request == VIDIOC_QBUF || request == VIDIOC_DQBUF;
+    uint16_t method = request == VIDIOC_QBUF      ? METHOD_V4L2_QBUF
+                      : request == VIDIOC_DQBUF   ? METHOD_V4L2_DQBUF
+                      : request == VIDIOC_EXPBUF  ? METHOD_V4L2_EXPBUF
+                                                  : METHOD_DMA_BUF_SYNC;
+    if (result < 0) /* perhaps nobody has looked at the argument: it may be no address */
+        lp_called(method, caller, start, handle_of(descriptor, 0), 0, -errno);
+    else if (queues)
+        lp_called(method, caller, start, handle_of(descriptor, buffer->index), bytes_used(buffer),
+                  (int64_t)buffer->memory);
+    else if (request == VIDIOC_EXPBUF)
+        lp_called(method, caller, start, handle_of(descriptor, exported->index), 0, exported->fd);
+    else
+        lp_called(method, caller, start, handle_of(descriptor, 0), 0, (int64_t)sync->flags);
 }
 
 /* The kernel looks at 32 bits; a request that was an int came here with its sign. */

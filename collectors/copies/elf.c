@@ -73,21 +73,24 @@ static void *find(const Library *library, const char *name, uint32_t hash)
     }
 }
 
-typedef struct { const char *name; uint32_t hash; void *found; } Wanted;
+typedef struct { const char *name; uint32_t hash; bool ours_too; void *found; } Wanted;
+
+extern const char lp_image[] __asm__("__ehdr_start") __attribute__((visibility("hidden")));
 
 static int look(struct dl_phdr_info *info, size_t size, void *data)
 {
     Wanted *wanted = data;
     Library library;
     (void)size;
-    if (read_library(info, &library))
+    bool ours = info->dlpi_addr == (uintptr_t)lp_image;
+    if ((wanted->ours_too || !ours) && read_library(info, &library))
         wanted->found = find(&library, wanted->name, wanted->hash);
     return wanted->found != NULL;
 }
 
-void *lp_symbol(const char *name)
+static void *search(const char *name, bool ours_too)
 {
-    Wanted wanted = {name, 5381, NULL};
+    Wanted wanted = {name, 5381, ours_too, NULL};
     for (const char *at = name; *at != 0; at++)
         wanted.hash = wanted.hash * 33 + (unsigned char)*at;
     lp_enter();
@@ -95,3 +98,6 @@ void *lp_symbol(const char *name)
     lp_leave();
     return wanted.found;
 }
+
+void *lp_symbol(const char *name) { return search(name, true); }
+void *lp_symbol_of_others(const char *name) { return search(name, false); }

@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 
 #include <linux/prctl.h>
+#include <linux/seccomp.h>
 
 /* The child of a vfork ends in its parent's memory: lp_finish and lp_tape_pause look at that. */
 
@@ -48,9 +49,25 @@ bool lp_sandboxed;
 
 static int (*next_prctl)(int, unsigned long, unsigned long, unsigned long, unsigned long);
 
+/* In strict mode even to read the clock is death. */
+static void stop_for_good(void)
+{
+    lp_enter();
+    Thread *thread = lp_thread();
+    if (thread != NULL) {
+        lp_note_on(thread, "stopped",
+                   "{\"why\": \"the program forbids itself all calls but read and write\"}");
+        lp_tape_state(thread, STOPPED);
+    }
+    lp_leave();
+    lp_finish();
+}
+
 /* Whoever may not do so otherwise gives up new privileges before a filter of system calls. */
 EXPORT int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
 {
+    if (option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT && lp_mode != 0 && !lp_borrowed())
+        stop_for_good();
     if (option == PR_SET_NO_NEW_PRIVS || option == PR_SET_SECCOMP)
         lp_sandboxed = true;
     if (UNLIKELY(next_prctl == NULL))

@@ -33,7 +33,7 @@ static inline void *lp_looked_up(_Atomic(void *) *real)
 #define HOOK(type, function, parameters, arguments, missing_result)                                \
     typedef type(*Type_##function) parameters;                                                     \
     static type on_##function(Type_##function real, const void *caller, UNPACK parameters);        \
-    static Hook hook_##function = {.name = #function};                                             \
+    static Hook hook_##function = {.name = #function, .known = {.anywhere = true}};                \
     static _Atomic(void *) real_##function UNUSED;                                                 \
     static UNUSED type by_##function parameters                                                    \
     {                                                                                              \

@@ -7,6 +7,7 @@
  *
  *   tape.c        a tape as a file: made, written, extended, cut
  *   threads.c     what each thread has; how threads and the process end; forks
+ *                 (nodes.c: which are known;  counts.c: what was counted)
  *   record.c      copies, entries and notes become records
  *   sites.c       texts and sites become small numbers, each defined once
  *   memory.c      memcpy and its relatives;  rows.c  rows of a picture, joined into one copy
@@ -17,8 +18,9 @@
  *   python.c      the Python expression that a call comes from, without the interpreter lock
  *                 (python_check.c: is it right?  python_describe.c: file, place and function)
  *   numpy.c       numpy's own copying loops (numpy_hooks.c: where the hooks go; numpy_wrappers.c,
- *                 numpy_items.c, numpy_table.c: what stands there; numpy_record.c, numpy_arrays.c:
- *                 what is said of a copy; numpy_check.c: does each hook see what it should?)
+ *                 numpy_items.c, numpy_table.c: what stands there; numpy_keys.c, numpy_record.c,
+ *                 numpy_arrays.c: what is said of a copy; numpy_check.c: does each hook see what it
+ *                 should?)
  *   hooks.c       what entry points of libraries have in common
  *   libraries.c   FFmpeg: conversions, image copies, hardware frames (pictures.c: their bytes)
  *   codecs.c      FFmpeg: whose turn it is
@@ -28,7 +30,8 @@
  *   devices.c     mmap, ioctl of V4L2 and DMA-BUF, Android, Qualcomm
  *   domains.c     where mapped memory lies
  *   deep.c        pages written, by userfaultfd, against copies seen
- *   start.c       environment, start, end, libraries that are loaded later, originals
+ *   start.c       environment, start, end
+ *   originals.c   how a hook finds its original;  loading.c  libraries that come and go
  *   ends.c        _exit, exec, and a program that builds a sandbox around itself
  *   elf.c text.c  symbols without the loader, text without libc
  *
@@ -157,7 +160,10 @@ extern int lp_mode __attribute__((visibility("hidden")));       /* 0 off, 1 on, 
 extern int64_t lp_threshold __attribute__((visibility("hidden"))); /* bytes of a recorded copy */
 extern int64_t lp_every __attribute__((visibility("hidden")));  /* deep: one frame in so many */
 #define ROW_BYTES 256 /* shortest row that is joined */
-#define FAULT_BYTES (256 * 1024) /* from this size on page faults are counted (a system call) */
+/* From this size on page faults are counted: two calls of the kernel, 0.5 to 0.8 us together, beside
+ * the 10 us and more that such a copy takes. The kernel offers no cheaper count, and to ask only
+ * after slow copies would leave nothing to compare with. */
+#define FAULT_BYTES (256 * 1024)
 
 /* Is recording on for this call? Cheap; false in our own code and before the start. */
 static inline bool lp_active(void) { return lp_mode != 0 && lp_here.busy == 0; }
@@ -168,10 +174,10 @@ static inline void lp_enter(void)
     lp_here.busy++;
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* a signal handler must see it before what follows */
 }
+/* Who ends the process's tapes looks at `busy`, and then at what was written before. */
 static inline void lp_leave(void)
 {
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    lp_here.busy--;
+    __atomic_store_n(&lp_here.busy, lp_here.busy - 1, __ATOMIC_RELEASE);
 }
 /* The same around the program's or a library's code that runs for our own ends (a hook tries itself
  * out): what it copies is no copy of the program's, and is not counted as passed unseen either. */
@@ -248,14 +254,16 @@ uint64_t lp_python_fingerprint(const void *code);
 size_t lp_python_describe(const PythonFrame *frame, char *text, size_t room);
 void lp_python_start(void); /* which Python, if any: checks its offsets, leaves a note "python" */
 
-/* ---- libraries that are loaded (start.c tells; the others listen) ---- */
+/* ---- libraries that are loaded (loading.c tells; the others listen) ---- */
 
 void lp_numpy_loaded(const char *path); /* numpy.c: a library was asked for by dlopen */
 void lp_numpy_poke(void);  /* numpy.c: called at each recorded copy until its hooks are in */
 void *lp_next(const char *name); /* dlsym(RTLD_NEXT), without recording */
 /* The function `name` as `caller`'s library sees it, not ours; NULL where there is none. Cached by
- * (slot, module) in *slot-owned memory: pass one static Originals for each hooked function. */
-typedef struct { const void *module[8]; void *function[8]; } Originals;
+ * (slot, module) in *slot-owned memory: pass one static Originals for each hooked function.
+ * `anywhere`: a caller that sees none got our function's address from somebody else; then it is
+ * that of the first library which has one. */
+typedef struct { const void *module[8]; void *function[8]; bool anywhere; } Originals;
 void *lp_original(const char *name, const void *caller, Originals *known);
 
 /* ---- memory and domains ---- */

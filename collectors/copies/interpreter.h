@@ -20,6 +20,7 @@ typedef struct {
     const void *code_type, *text_type, *bytes_type;
     Object (*this_thread)(void); /* its PyThreadState, with or without the lock; may be NULL */
     Object (*current)(void);     /* the PyThreadState that holds the lock, seen from this thread */
+    Object (*error)(void); /* that is set, with the lock; borrowed */
     int (*finalizing)(void);
     int (*initialized)(void);
     int (*add_pending)(int (*)(void *), void *);
@@ -32,7 +33,8 @@ extern int lp_frames __attribute__((visibility("hidden"))); /* enum frames; atom
 const Python *lp_python(void);
 /* A function or object that the interpreter exports, or NULL. Not within a hook. */
 void *lp_python_symbol(const char *name);
-/* This thread holds the interpreter lock, of an interpreter that is up and not going down. */
+/* This thread holds the interpreter lock, of an interpreter that is up and not going down, and no
+ * error is on its way that our calls could lose. */
 bool lp_python_holds_lock(void);
 /* With the lock, where any code may run: decides on the frames, once. */
 void lp_python_check(void);

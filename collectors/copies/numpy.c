@@ -37,16 +37,19 @@ static bool look_up(void)
     LOOK_UP(none, "_Py_NoneStruct");
     LOOK_UP(ellipsis, "_Py_EllipsisObject");
     LOOK_UP(subtype, "PyType_IsSubtype");
+    LOOK_UP(of_type, "_PyType_Lookup");
     LOOK_UP(unpack_slice, "PySlice_Unpack");
     LOOK_UP(adjust_slice, "PySlice_AdjustIndices");
     LOOK_UP(as_ssize, "PyNumber_AsSsize_t");
-    LOOK_UP(is_index, "PyIndex_Check");
     LOOK_UP(attribute, "PyObject_GetAttrString");
     LOOK_UP(item, "PyDict_GetItemString");
     LOOK_UP(error, "PyErr_Occurred");
     LOOK_UP(drop, "Py_DecRef");
     LOOK_UP(clear, "PyErr_Clear");
-    return true;
+    Object (*interned)(const char *) =
+        (Object (*)(const char *))lp_python_symbol("PyUnicode_InternFromString");
+    lp_numpy.array_name = interned != NULL ? interned("__array__") : NULL;
+    return lp_numpy.array_name != NULL;
 }
 
 static Object loaded_module(const char *name)
@@ -117,6 +120,7 @@ static const char *understand(Object module)
     lp_numpy.first = version >> 24 == 1;
     lp_numpy.wide = !lp_numpy.first;
     lp_numpy.array_type = lp_numpy.api[2];
+    lp_numpy.integer_type = lp_numpy.api[12]; /* PyIntegerArrType_Type */
     if (version >> 24 != 1 && version >> 24 != 2)
         return "its C API is of a version that is not known";
     return find_element_size() ? NULL : "its types are laid out in another way";
@@ -150,7 +154,7 @@ static void advance(void)
         return;
     }
     ready = true;
-    Object module = lp_numpy.error() == NULL ? c_module() : NULL;
+    Object module = c_module();
     if (module == NULL)
         return;
     if (stage == SEEN && is_complete(module)) {

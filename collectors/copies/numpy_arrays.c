@@ -79,9 +79,11 @@ const char *lp_type_name(const void *type)
 
 enum { DESCR_TYPE = 16, DESCR_BYTEORDER = 26, DESCR_NUMBER = 28 };
 
+int lp_type_number(Object descr) { return lp_int_at(descr, DESCR_NUMBER); }
+
 static const char *element_name(Object descr)
 {
-    int number = lp_int_at(descr, DESCR_NUMBER);
+    int number = lp_type_number(descr);
     if (number < 0 || (size_t)number >= sizeof ELEMENTS / sizeof *ELEMENTS)
         return lp_type_name(lp_pointer_at(descr, DESCR_TYPE));
     return ELEMENTS[number];
@@ -166,21 +168,22 @@ static void find_rows(const View *to, const View *from, const int order[], int c
     copy->source_stride = from->strides[order[axis - 1]];
 }
 
-/* The rows of a copy between views of equal elements, and "(3, 4, 5) from (4, 5, 3)" where the axes
- * lie in another order in the destination than in the source. */
-void lp_shape_of(const View *to, const View *from, Copy *copy, char detail[MOST_DETAIL])
+/* The rows of a copy, where the elements are equal, and "(3, 4, 5) from (4, 5, 3)" behind what stands
+ * in `detail` up to `at`, where the axes lie in another order in the destination. */
+void lp_shape_of(const View *to, const View *from, Copy *copy, char detail[MOST_DETAIL], char *at)
 {
     int order[MOST_DIMENSIONS], source_order[MOST_DIMENSIONS];
     if (!same_dimensions(to, from))
         return;
     int count = in_memory(to, order);
     in_memory(from, source_order);
-    find_rows(to, from, order, count, copy);
+    if (at == detail)
+        find_rows(to, from, order, count, copy);
     for (int k = 0; k < count; k++) {
         if (order[k] == source_order[k])
             continue;
         const char *end = detail + MOST_DETAIL;
-        char *at = lp_put_shape(detail, end, to, true);
+        at = lp_put_shape(lp_append(at, end, at == detail ? "" : ", "), end, to, true);
         lp_put_shape(lp_append(at, end, " from "), end, from, true);
         return;
     }

@@ -1,60 +1,55 @@
 /* Does each hook see what it should? Known copies, and calls that copy nothing, made for it.
  *
- * Run between lp_work_begin and lp_work_end, so that nothing of it reaches a tape; what the hook
- * would have recorded goes to lp_numpy_capture. The arrays' rows are short, so that libc's own
- * copies stay below what is counted.
+ * Made by calls of C functions alone: where bytecode ran, a signal's handler of the program could
+ * run too, and what it raises would be lost here; a tracer would see us. Run between lp_work_begin
+ * and lp_work_end, so that nothing of it reaches a tape; what the hook would have recorded goes to
+ * lp_numpy_capture. The arrays' rows are short, so that libc's own copies stay below what is
+ * counted.
  */
 #include "arrays.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { ALL = 96 * 128, FILE_INPUT = 257 };
+enum { ALL = 96 * 128 };
 
-static const char SETTING[] = "x = m.zeros((96, 128), 'uint8')\n"
-                              "t = x.T\n"
-                              "y = m.zeros((128, 96), 'uint8')\n"
-                              "i = m.arange(95, -1, -1)\n"
-                              "shape = (12288,)\n"
-                              "pair = (t, t)\n"
-                              "two = 2\n";
-
+/* A call: whose, what, and the arguments, each a name of set_up, a number, or a text ('); a keyword
+ * stands before its argument. "[]" gets an item, "[]=" sets one. */
 typedef struct {
     int64_t bytes;        /* that `copies` writes */
     const char *detail;   /* said of it */
-    const char *copies;   /* a statement; NULL: by the C API */
+    const char *copies;   /* a call; NULL: by the C API */
     const char *does_not; /* another, that copies nothing; or NULL */
 } Case;
 
 static const char TURNED[] = "(128, 96) from (96, 128)";
 
 static const Case CASES[HOOK_COUNT] = {
-    [ASTYPE] = {4 * ALL, "uint8 > float32", "x.astype('float32')",
-                "x.astype('uint8', copy=False)"},
-    [COPY_METHOD] = {ALL, TURNED, "t.copy()", "t[:3].copy()"},
-    [COPY_DUNDER] = {ALL, NULL, "t.__copy__()", "t[:3].__copy__()"},
-    [DEEPCOPY] = {ALL, NULL, "t.__deepcopy__({})", "t[:3].__deepcopy__({})"},
-    [ARRAY_DUNDER] = {4 * ALL, "uint8 > float32", "x.__array__(m.dtype('float32'))",
-                      "x.__array__()"},
-    [TOBYTES] = {ALL, TURNED, "t.tobytes()", "t[:3].tobytes()"},
-    [FLATTEN] = {ALL, TURNED, "t.flatten()", "t[:3].flatten()"},
-    [RAVEL] = {ALL, TURNED, "t.ravel()", "x.ravel()"},
-    [RESHAPE] = {ALL, TURNED, "t.reshape(-1)", "x.reshape(-1)"},
-    [TAKE] = {ALL, "(96, 128) from (96, 128)", "x.take(i, 0)", "x.take([3], 0)"},
-    [REPEAT] = {2 * ALL, "(192, 128) from (96, 128)", "x.repeat(2, 0)", "x[:1, :3].repeat(2)"},
-    [ARRAY] = {ALL, TURNED, "m.array(t, order='C')", "m.array(x, copy=False)"},
-    [ASARRAY] = {4 * ALL, "uint8 > float32", "m.asarray(x, 'float32')", "m.asarray(x)"},
-    [ASANYARRAY] = {4 * ALL, "uint8 > float32", "m.asanyarray(x, 'float32')", "m.asanyarray(x)"},
-    [ASCONTIGUOUSARRAY] = {ALL, TURNED, "m.ascontiguousarray(t)", "m.ascontiguousarray(x)"},
-    [ASFORTRANARRAY] = {ALL, "(128, 96) from (96, 128)", "m.asfortranarray(x)",
-                        "m.asfortranarray(t)"},
-    [COPYTO] = {ALL, TURNED, "m.copyto(y, t)", "m.copyto(y, 0)"},
-    [CONCATENATE] = {2 * ALL, "(256, 96)", "m.concatenate(pair)", "m.concatenate((t[:2], t[:2]))"},
-    [SETITEM] = {ALL / 2, "(64, 96) from (96, 64)", "y[64:] = t[64:]", "y[...] = 0"},
-    [SETITEM_BY_NAME] = {ALL, TURNED, "y.__setitem__(..., t)", "y.__setitem__(..., 0)"},
-    [GETITEM] = {ALL, "(96, 128) from (96, 128)", "x[i]", "x[4:, None]"},
-    [GETITEM_BY_NAME] = {ALL, NULL, "x.__getitem__(i)", "x.__getitem__(4)"},
-    [SCALARS] = {4 * ALL, "uint8 > float32", "np.float32(x)", "np.float32(1)"},
+    [ASTYPE] = {4 * ALL, "uint8 > float32", "x astype 'float32", "x astype 'uint8 copy=false"},
+    [COPY_METHOD] = {ALL, TURNED, "t copy", "few copy"},
+    [COPY_DUNDER] = {ALL, NULL, "t __copy__", "few __copy__"},
+    [DEEPCOPY] = {ALL, NULL, "t __deepcopy__ names", "few __deepcopy__ names"},
+    [ARRAY_DUNDER] = {4 * ALL, "uint8 > float32", "x __array__ wide", "x __array__"},
+    [TOBYTES] = {ALL, TURNED, "t tobytes", "few tobytes"},
+    [FLATTEN] = {ALL, TURNED, "t flatten", "few flatten"},
+    [RAVEL] = {ALL, TURNED, "t ravel", "x ravel"},
+    [RESHAPE] = {ALL, TURNED, "t reshape -1", "x reshape -1"},
+    [TAKE] = {ALL, "(96, 128) from (96, 128)", "x take i 0", "x take 3 0"},
+    [REPEAT] = {2 * ALL, "(192, 128) from (96, 128)", "x repeat 2 0", "few repeat 2"},
+    [ARRAY] = {ALL, TURNED, "m array t order='C", "m array x copy=false"},
+    [ASARRAY] = {4 * ALL, "uint8 > float32", "m asarray x 'float32", "m asarray x"},
+    [ASANYARRAY] = {4 * ALL, "uint8 > float32", "m asanyarray x 'float32", "m asanyarray x"},
+    [ASCONTIGUOUSARRAY] = {ALL, TURNED, "m ascontiguousarray t", "m ascontiguousarray x"},
+    [ASFORTRANARRAY] = {ALL, "(128, 96) from (96, 128)", "m asfortranarray x",
+                        "m asfortranarray t"},
+    [COPYTO] = {ALL, TURNED, "m copyto y t", "m copyto y 0"},
+    [CONCATENATE] = {2 * ALL, "(256, 96)", "m concatenate pair", "m concatenate small"},
+    [SETITEM] = {ALL / 2, "(64, 96) from (96, 64)", "y []= rest half", "y []= all 0"},
+    [SETITEM_BY_NAME] = {ALL, TURNED, "y __setitem__ all t", "y __setitem__ all 0"},
+    [GETITEM] = {ALL, "(96, 128) from (96, 128)", "x [] i", "x [] rest"},
+    [GETITEM_BY_NAME] = {ALL, NULL, "x __getitem__ i", "x __getitem__ 4"},
+    [SCALARS] = {4 * ALL, "uint8 > float32", "np float32 x", "np float32 1"},
     [API_CASTTOTYPE] = {4 * ALL, "uint8 > float32", NULL, NULL},
     [API_COPYINTO] = {ALL, TURNED, NULL, NULL},
     [API_COPYANYINTO] = {ALL, TURNED, NULL, NULL},
@@ -76,24 +71,93 @@ static const Case CASES[HOOK_COUNT] = {
     [API_CONCATENATE] = {2 * ALL, NULL, NULL, NULL},
 };
 
-/* ---- running Python ---- */
+/* ---- calling ---- */
 
 typedef struct {
-    Object (*compile)(const char *, const char *, int); /* Py_CompileString */
-    Object (*evaluate)(Object, Object, Object);         /* PyEval_EvalCode */
+    Object (*call)(Object, Object, Object);  /* PyObject_Call */
+    Object (*build)(const char *, ...);      /* Py_BuildValue */
     Object (*dict)(void);
-    int (*set)(Object, const char *, Object);
-    Object names; /* where the statements run */
+    Object (*get)(Object, Object);           /* PyObject_GetItem */
+    int (*set)(Object, Object, Object);      /* PyObject_SetItem */
+    int (*name)(Object, const char *, Object); /* PyDict_SetItemString */
+    Object (*joined)(Object, Object);        /* PySequence_Concat */
+    Object (*slice)(Object, Object, Object); /* PySlice_New */
+    Object names;
 } Bench;
 
 static Bench bench; /* used under the lock, by one thread (lp_numpy_visit) */
 
-static bool run(const char *statement)
+static Object named(const char *name) { return lp_numpy.item(bench.names, name); }
+
+/* Each may be NULL; returns `result`. */
+static Object dropped(Object result, Object one, Object other)
 {
-    Object code = bench.compile(statement, "<liveprobe>", FILE_INPUT);
-    Object result = code != NULL ? bench.evaluate(code, bench.names, bench.names) : NULL;
-    if (code != NULL)
-        lp_numpy.drop(code);
+    if (one != NULL)
+        lp_numpy.drop(one);
+    if (other != NULL)
+        lp_numpy.drop(other);
+    return result;
+}
+
+/* A new reference, or NULL. */
+static Object value_of(const char *word)
+{
+    if (word[0] == '\'')
+        return bench.build("s", word + 1);
+    if (word[0] == '-' || (word[0] >= '0' && word[0] <= '9'))
+        return bench.build("i", atoi(word));
+    Object value = named(word);
+    return value != NULL ? bench.build("O", value) : NULL;
+}
+
+static bool add_argument(Object *tuple, Object keywords, char *word)
+{
+    char *value_at = strchr(word, '=');
+    Object value = value_of(value_at != NULL ? value_at + 1 : word), before = *tuple;
+    if (value == NULL)
+        return false;
+    if (value_at != NULL) {
+        *value_at = '\0';
+        bool kept = bench.name(keywords, word, value) == 0;
+        lp_numpy.drop(value);
+        return kept;
+    }
+    Object last = bench.build("(N)", value); /* takes the value over */
+    *tuple = last != NULL ? bench.joined(before, last) : NULL;
+    dropped(NULL, before, last);
+    return *tuple != NULL;
+}
+
+static Object invoke(Object subject, const char *what, Object tuple, Object keywords)
+{
+    Object const *arguments = (Object const *)((char *)tuple + 24);
+    if (strcmp(what, "[]") == 0)
+        return bench.get(subject, arguments[0]);
+    if (strcmp(what, "[]=") == 0)
+        return bench.set(subject, arguments[0], arguments[1]) == 0 ? bench.build("") : NULL;
+    Object function = lp_numpy.attribute(subject, what);
+    return function != NULL ? dropped(bench.call(function, tuple, keywords), function, NULL) : NULL;
+}
+
+/* A new reference, or NULL. */
+static Object made_by(const char *statement)
+{
+    char words[64], *rest = NULL;
+    snprintf(words, sizeof words, "%s", statement);
+    Object subject = named(strtok_r(words, " ", &rest)), result = NULL;
+    char *what = strtok_r(NULL, " ", &rest), *word;
+    Object tuple = bench.build("()"), keywords = bench.dict();
+    bool right = subject != NULL && tuple != NULL && keywords != NULL;
+    while (right && (word = strtok_r(NULL, " ", &rest)) != NULL)
+        right = add_argument(&tuple, keywords, word);
+    if (right)
+        result = invoke(subject, what, tuple, keywords);
+    return dropped(result, tuple, keywords);
+}
+
+/* Was anything made? It is let go, or the error forgotten. */
+static bool made(Object result)
+{
     if (result == NULL)
         lp_numpy.clear();
     else
@@ -101,32 +165,62 @@ static bool run(const char *statement)
     return result != NULL;
 }
 
-static bool set_up(Object module)
+/* Gives a name to an object, whose reference is taken over. */
+static bool keep(const char *name, Object object)
 {
-    bench.compile = (Object (*)(const char *, const char *, int))lp_python_symbol(
-        "Py_CompileString");
-    bench.evaluate = (Object (*)(Object, Object, Object))lp_python_symbol("PyEval_EvalCode");
-    bench.dict = (Object (*)(void))lp_python_symbol("PyDict_New");
-    bench.set = (int (*)(Object, const char *, Object))lp_python_symbol("PyDict_SetItemString");
-    Object (*modules)(void) = (Object (*)(void))lp_python_symbol("PyImport_GetModuleDict");
-    if (bench.compile == NULL || bench.evaluate == NULL || bench.dict == NULL ||
-        bench.set == NULL || modules == NULL || (bench.names = bench.dict()) == NULL)
+    bool kept = object != NULL && bench.name(bench.names, name, object) == 0;
+    return made(object) && kept;
+}
+
+#define FIND(field, symbol)                                                                        \
+    *(void **)&bench.field = lp_python_symbol(symbol);                                             \
+    if (bench.field == NULL)                                                                       \
+        return false
+
+static bool find_functions(void)
+{
+    FIND(call, "PyObject_Call");
+    FIND(build, "Py_BuildValue");
+    FIND(dict, "PyDict_New");
+    FIND(get, "PyObject_GetItem");
+    FIND(set, "PyObject_SetItem");
+    FIND(name, "PyDict_SetItemString");
+    FIND(joined, "PySequence_Concat");
+    FIND(slice, "PySlice_New");
+    return true;
+}
+
+static Object slice_of(int from, int to, Object none)
+{
+    Object first = bench.build("i", from), last = to != 0 ? bench.build("i", to) : NULL;
+    return dropped(bench.slice(first, last != NULL ? last : none, none), first, last);
+}
+
+static bool set_up(Object module, Object numpy)
+{
+    Object none = (Object)lp_numpy.none, no = lp_python_symbol("_Py_FalseStruct");
+    if (!find_functions() || no == NULL || (bench.names = bench.dict()) == NULL)
         return false;
-    Object (*builtins)(void) = (Object (*)(void))lp_python_symbol("PyEval_GetBuiltins");
-    Object numpy = lp_numpy.item(modules(), "numpy");
-    return numpy != NULL && builtins != NULL && builtins() != NULL &&
-           bench.set(bench.names, "__builtins__", builtins()) == 0 &&
-           bench.set(bench.names, "m", module) == 0 &&
-           bench.set(bench.names, "np", numpy) == 0 && run(SETTING);
+    return keep("names", bench.dict()) && keep("m", bench.build("O", module)) &&
+           keep("np", bench.build("O", numpy)) && keep("false", bench.build("O", no)) &&
+           keep("all", bench.build("O", lp_numpy.ellipsis)) &&
+           keep("lengths", bench.build("(ii)", 96, 128)) &&
+           keep("shape", bench.build("(i)", ALL)) && keep("two", bench.build("i", 2)) &&
+           keep("x", made_by("m zeros lengths 'uint8")) && keep("t", made_by("x transpose")) &&
+           keep("y", made_by("t copy 'C")) && keep("i", made_by("m arange 95 -1 -1")) &&
+           keep("wide", made_by("m dtype 'float32")) && keep("rest", slice_of(64, 0, none)) &&
+           keep("start", slice_of(0, 3, none)) && keep("half", made_by("t [] rest")) &&
+           keep("few", made_by("t [] start")) &&
+           keep("pair", bench.build("(OO)", named("t"), named("t"))) &&
+           keep("small", bench.build("(OO)", named("few"), named("few")));
 }
 
 /* ---- the C API ---- */
 
 static Object made_by_api(enum hook_id id, void *function)
 {
-    Object x = lp_numpy.item(bench.names, "x"), t = lp_numpy.item(bench.names, "t");
-    Object i = lp_numpy.item(bench.names, "i"), shape = lp_numpy.item(bench.names, "shape");
-    Object pair = lp_numpy.item(bench.names, "pair"), two = lp_numpy.item(bench.names, "two");
+    Object x = named("x"), t = named("t"), i = named("i"), shape = named("shape");
+    Object pair = named("pair"), two = named("two");
     struct { int64_t *lengths; int count; } flat = {&(int64_t){ALL}, 1}; /* PyArray_Dims */
     enum { C_ORDER = 0, IN_C_ORDER = 1, RAISE = 2, FLOAT32 = 11 };
     Object (*descr_of)(int) = (Object (*)(int))lp_numpy.api[45];
@@ -158,14 +252,8 @@ static bool call_api(enum hook_id id)
 {
     void *function = *lp_numpy_hooks[id].place;
     if (lp_numpy_hooks[id].method == METHOD_NUMPY_API_COPYINTO)
-        return ((int (*)(Object, Object))function)(lp_numpy.item(bench.names, "y"),
-                                                   lp_numpy.item(bench.names, "t")) == 0;
-    Object result = made_by_api(id, function);
-    if (result == NULL)
-        lp_numpy.clear();
-    else
-        lp_numpy.drop(result);
-    return result != NULL;
+        return ((int (*)(Object, Object))function)(named("y"), named("t")) == 0 || made(NULL);
+    return made(made_by_api(id, function));
 }
 
 /* ---- the answers ---- */
@@ -174,7 +262,7 @@ static const char *compare(enum hook_id id, Capture *capture)
 {
     const Case *tested = &CASES[id];
     static char why[200];
-    if (!(tested->copies != NULL ? run(tested->copies) : call_api(id)))
+    if (!(tested->copies != NULL ? made(made_by(tested->copies)) : call_api(id)))
         return "a call that should work raised";
     if (capture->events != 1 || capture->bytes != tested->bytes) {
         snprintf(why, sizeof why, "a copy of %lld bytes was seen as %lld in %d events",
@@ -188,15 +276,15 @@ static const char *compare(enum hook_id id, Capture *capture)
     }
     if (tested->does_not == NULL)
         return NULL;
-    if (!run(tested->does_not))
+    if (!made(made_by(tested->does_not)))
         return "a call that should work raised";
     return capture->events == 1 ? NULL : "a call that copies nothing was seen as a copy";
 }
 
-bool lp_numpy_test_begin(Object module)
+bool lp_numpy_test_begin(Object module, Object numpy)
 {
     lp_work_begin();
-    bool ready = set_up(module);
+    bool ready = set_up(module, numpy);
     lp_work_end();
     return ready;
 }

@@ -163,29 +163,48 @@ static const char *hook_method(enum hook_id id, Object owner, const char *type, 
     return why;
 }
 
-/* ndarray.__setitem__ when it is called by its name: from a subclass, by super(). */
+/* Where ndarray's own dictionary has a slot's function; NULL: it does not. It stays where it is, as
+ * long as the type does. */
+static void **place_by_name(Object array, const char *name, void *slot)
+{
+    Object found = lp_numpy.attribute(array, name);
+    void **place = NULL;
+    if (found == NULL) {
+        lp_numpy.clear();
+        return NULL;
+    }
+    if (lp_type(found) == lp_python_symbol("PyWrapperDescr_Type") &&
+        lp_pointer_at(found, WRAPPER_FUNCTION) == slot)
+        place = (void **)((char *)found + WRAPPER_FUNCTION);
+    lp_numpy.drop(found);
+    return place;
+}
+
+/* ndarray.__setitem__ when it is called by its name: from a subclass, by super(). __delitem__ is the
+ * same function: where the two differ, new subclasses look each up at every assignment. */
 static const char *hook_by_name(enum hook_id id, Object array, void *slot, void *wrapper)
 {
     NumpyHook *hook = &lp_numpy_hooks[id];
-    Object found = lp_numpy.attribute(array, hook->attribute);
-    const char *why = "it is not numpy's own";
-    if (found != NULL && lp_type(found) == lp_python_symbol("PyWrapperDescr_Type") &&
-        lp_pointer_at(found, WRAPPER_FUNCTION) == slot)
-        why = put_in(hook, (void **)((char *)found + WRAPPER_FUNCTION), wrapper);
-    if (found != NULL)
-        lp_numpy.drop(found);
-    else
-        lp_numpy.clear();
+    void **place = place_by_name(array, hook->attribute, slot);
+    const char *why = place != NULL ? put_in(hook, place, wrapper) : "it is not numpy's own";
+    if (why == NULL && id == SETITEM_BY_NAME)
+        hook->beside = place_by_name(array, "__delitem__", slot);
+    if (hook->beside != NULL && !store(hook->beside, wrapper))
+        hook->beside = NULL;
     return why;
 }
 
+enum { SLOT_OF_TYPE = -1 }; /* tp_new, which lies in the type itself */
+
 static void **slot_of(Object type, int32_t at)
 {
+    if (at == SLOT_OF_TYPE)
+        return (void **)((char *)type + TYPE_BASE_SLOT_NEW);
     char *mapping = lp_pointer_at(type, TYPE_MAPPING);
     return mapping != NULL ? (void **)(mapping + at) : NULL;
 }
 
-/* Classes made of ndarray before the hook was in, or while it was, took the slot's value along. */
+/* Classes made before the hook was in, or while it was, took the slot's value along. */
 static void replace_in_subclasses(Object type, int32_t at, void *old, void *new)
 {
     Object (*call)(Object, const char *, const char *, ...) =
@@ -239,11 +258,12 @@ static const char *hook_scalars(Object numpy)
             lp_numpy.clear();
             return "one of them is not there";
         }
-        void **place = (void **)((char *)type + TYPE_BASE_SLOT_NEW);
+        void **place = slot_of(type, SLOT_OF_TYPE);
         lp_scalar_types[count] = (ScalarType){type, *place, place};
         why = put_in(hook, place, (void *)lp_scalar_new);
         if (why != NULL)
             break;
+        replace_in_subclasses(type, SLOT_OF_TYPE, lp_scalar_types[count].original, hook->wrapper);
         count++;
     }
     return why;
@@ -280,13 +300,19 @@ static void take_out(enum hook_id id)
 {
     const NumpyHook *hook = &lp_numpy_hooks[id];
     if (id == SCALARS) {
-        for (int k = 0; k < MOST_SCALARS && lp_scalar_types[k].type != NULL; k++)
-            if (*lp_scalar_types[k].place == hook->wrapper)
-                store(lp_scalar_types[k].place, lp_scalar_types[k].original);
+        for (int k = 0; k < MOST_SCALARS && lp_scalar_types[k].type != NULL; k++) {
+            const ScalarType *scalar = &lp_scalar_types[k];
+            if (*scalar->place == hook->wrapper)
+                store(scalar->place, scalar->original);
+            replace_in_subclasses((Object)scalar->type, SLOT_OF_TYPE, hook->wrapper,
+                                  scalar->original);
+        }
         return;
     }
     if (*hook->place == hook->wrapper)
         store(hook->place, hook->original);
+    if (hook->beside != NULL && *hook->beside == hook->wrapper)
+        store(hook->beside, hook->original);
     if (id == SETITEM || id == GETITEM)
         replace_in_subclasses((Object)lp_numpy.array_type,
                               id == SETITEM ? MAPPING_SET : MAPPING_GET, hook->wrapper,
@@ -301,7 +327,7 @@ void lp_numpy_test_all(Object module, Object numpy)
         take_out(SCALARS);
         lp_numpy_hooks[SCALARS].place = NULL;
     }
-    bool ready = lp_numpy_test_begin(module);
+    bool ready = lp_numpy_test_begin(module, numpy);
     for (int id = 0; id < HOOK_COUNT; id++) {
         NumpyHook *hook = &lp_numpy_hooks[id];
         if (hook->place == NULL)

@@ -1,7 +1,7 @@
 /* Items of arrays: a[...] = value, and a[index] where picking makes a copy; calls of scalar types.
  *
- * What a basic index (integers, slices, None, ...) selects is worked out here, so that bytes and
- * strides of an assignment are those of the part that was written, not those of the whole array.
+ * Bytes and strides of an assignment are those of the part that was written (numpy_keys.c), not
+ * those of the whole array.
  */
 #include "arrays.h"
 
@@ -10,107 +10,6 @@
 typedef int (*SetItem)(Object, Object, Object);
 typedef Object (*GetItem)(Object, Object);
 typedef Object (*New)(Object, Object, Object);
-
-/* ---- what a key selects ---- */
-
-/* A view being narrowed, axis by axis of the array. */
-typedef struct {
-    const Array *array;
-    char *data;
-    int axis, nd;
-    int64_t dimensions[MOST_DIMENSIONS], strides[MOST_DIMENSIONS];
-} Selection;
-
-static void take_axis(Selection *selected)
-{
-    selected->dimensions[selected->nd] = selected->array->dimensions[selected->axis];
-    selected->strides[selected->nd++] = selected->array->strides[selected->axis++];
-}
-
-static bool take_slice(Selection *selected, Object slice)
-{
-    ssize_t start, stop, step;
-    if (selected->axis >= selected->array->nd ||
-        lp_numpy.unpack_slice(slice, &start, &stop, &step) < 0) {
-        lp_numpy.clear();
-        return false;
-    }
-    ssize_t stride = selected->array->strides[selected->axis];
-    selected->dimensions[selected->nd] =
-        lp_numpy.adjust_slice(selected->array->dimensions[selected->axis], &start, &stop, step);
-    selected->strides[selected->nd++] = stride * step;
-    selected->data += start * stride;
-    selected->axis++;
-    return true;
-}
-
-static bool take_number(Selection *selected, Object key)
-{
-    if (selected->axis >= selected->array->nd)
-        return false;
-    ssize_t index = lp_numpy.as_ssize(key, NULL);
-    if (index == -1 && lp_numpy.error() != NULL) {
-        lp_numpy.clear();
-        return false;
-    }
-    int64_t length = selected->array->dimensions[selected->axis];
-    selected->data += (index < 0 ? index + length : index) *
-                      selected->array->strides[selected->axis];
-    selected->axis++;
-    return true;
-}
-
-static bool is_number(Object key)
-{
-    return lp_type(key) == lp_numpy.long_type ||
-           (lp_type(key) != lp_numpy.bool_type && !lp_is_array(key) && lp_numpy.is_index(key));
-}
-
-/* Axes that a list of keys uses up, or -1 where one of them is not basic. */
-static int axes_used(Object const *keys, int64_t count)
-{
-    int used = 0;
-    for (int64_t k = 0; k < count; k++) {
-        if (lp_type(keys[k]) == lp_numpy.slice_type || is_number(keys[k]))
-            used++;
-        else if (keys[k] != lp_numpy.ellipsis && keys[k] != lp_numpy.none)
-            return -1;
-    }
-    return used;
-}
-
-static bool select_basic(Selection *selected, Object const *keys, int64_t count)
-{
-    int used = axes_used(keys, count), nd = selected->array->nd;
-    if (used < 0 || used > nd || nd + count > MOST_DIMENSIONS)
-        return false;
-    for (int64_t k = 0; k < count; k++) {
-        if (keys[k] == lp_numpy.none) {
-            selected->dimensions[selected->nd] = 1;
-            selected->strides[selected->nd++] = 0;
-        } else if (keys[k] == lp_numpy.ellipsis) {
-            for (int left = nd - used; left > 0; left--)
-                take_axis(selected);
-        } else if (!(lp_type(keys[k]) == lp_numpy.slice_type ? take_slice(selected, keys[k])
-                                                             : take_number(selected, keys[k]))) {
-            return false;
-        }
-    }
-    while (selected->axis < nd)
-        take_axis(selected);
-    return true;
-}
-
-static bool select_key(Selection *selected, const Array *array, Object key)
-{
-    selected->array = array;
-    selected->data = array->data;
-    selected->axis = selected->nd = 0;
-    if (lp_type(key) == lp_numpy.tuple_type)
-        return select_basic(selected, (Object const *)((char *)key + 24),
-                            lp_long_at(key, OBJECT_SIZE));
-    return select_basic(selected, &key, 1);
-}
 
 /* ---- a[key] = value ---- */
 
@@ -122,18 +21,17 @@ static bool has_elements(Object value)
     return lp_elements(((Array *)value)->nd, ((Array *)value)->dimensions) > 1;
 }
 
-/* By position or mask: as many elements as the value has. Where they went is not worked out. */
+/* By position or mask, or to a field of each element. Where the bytes went is not worked out. */
 static void after_scattered(const NumpyHook *hook, const Started *started, const Array *self,
-                            Object key, const Array *value)
+                            Object key, int64_t elements, const Array *value)
 {
     View to = lp_view(self), from = lp_view(value);
-    bool field = lp_type(key) == lp_interpreter.text_type; /* a part of each element */
-    int64_t bytes = lp_elements(value->nd, value->dimensions) *
-                    lp_element_bytes(field ? value->descr : self->descr);
-    if (field)
+    if (elements < 0)
+        elements = lp_elements(value->nd, value->dimensions);
+    if (lp_type(key) == lp_interpreter.text_type)
         to.descr = from.descr;
     if (to.nd <= MOST_DIMENSIONS)
-        lp_numpy_wrote(hook, started, &to, bytes, &from, NULL);
+        lp_numpy_wrote(hook, started, &to, elements * lp_element_bytes(to.descr), &from, NULL);
 }
 
 static __attribute__((noinline)) int watched_set(const NumpyHook *hook, Object self, Object key,
@@ -141,22 +39,27 @@ static __attribute__((noinline)) int watched_set(const NumpyHook *hook, Object s
 {
     Selection selected;
     Started started;
-    bool of_array = lp_is_array(value), basic = select_key(&selected, self, key);
+    bool of_array = lp_is_array(value), basic = lp_select(&selected, self, key);
     View to = {selected.data, selected.nd, selected.dimensions, selected.strides,
                ((Array *)self)->descr};
+    /* Before: a mask may be among what is written. */
+    int64_t elements = basic      ? lp_elements(to.nd, to.dimensions)
+                       : of_array ? lp_selected(self, key)
+                                  : -1;
     /* Row after row, each below what is counted: libc's copies tell of them together. */
-    if (basic && lp_view_bytes(&to) < lp_numpy.least)
+    if (elements >= 0 && elements * lp_element_bytes(to.descr) < lp_numpy.least)
         return ((SetItem)hook->original)(self, key, value);
     lp_numpy_begin(&started, lp_is_large(value));
     int result = ((SetItem)hook->original)(self, key, value);
     lp_numpy_end(&started);
     if (result != 0)
         return result;
+    to.descr = ((Array *)self)->descr; /* what it was may be gone */
     View from = of_array ? lp_view(value) : (View){0};
     if (basic)
         lp_numpy_wrote(hook, &started, &to, lp_view_bytes(&to), of_array ? &from : NULL, value);
     else if (of_array)
-        after_scattered(hook, &started, self, key, value);
+        after_scattered(hook, &started, self, key, elements, value);
     return result;
 }
 
@@ -264,6 +167,8 @@ Object lp_scalar_new(Object type, Object arguments, Object keywords)
     Object result = original(type, arguments, keywords);
     lp_numpy_end(&started);
     started.flat = false;
-    lp_numpy_result(&lp_numpy_hooks[SCALARS], &started, first, result);
+    NumpyHook of_type = lp_numpy_hooks[SCALARS];
+    of_type.original = (void *)original;
+    lp_numpy_result(&of_type, &started, first, result);
     return result;
 }

@@ -48,23 +48,24 @@ static void deliver(const Copy *copy)
 /* The first array that a list of lists ends in, or NULL. */
 static Array *array_within(Object source)
 {
-    while (lp_is_list(source) && lp_long_at(source, OBJECT_SIZE) > 0)
+    while (source != NULL && lp_is_list(source) && lp_long_at(source, OBJECT_SIZE) > 0)
         source = lp_type(source) == lp_numpy.list_type ? *(Object *)lp_pointer_at(source, 24)
                                                        : lp_pointer_at(source, 24);
     return lp_is_array(source) ? source : NULL;
 }
 
-/* "uint8 > float32" where the elements changed, "list > float32" where there was no array. */
-static void put_change(char detail[MOST_DETAIL], const View *to, const View *from, Object source)
+/* "uint8 > float32" where the elements changed, "list > float32" where there was no array. Returns
+ * where it ends. */
+static char *put_change(char detail[MOST_DETAIL], const View *to, const View *from, Object source)
 {
     const char *end = detail + MOST_DETAIL;
     const Array *within = from == NULL ? array_within(source) : NULL;
     Object descr = from != NULL ? from->descr : within != NULL ? within->descr : NULL;
-    if (descr != NULL ? lp_same_elements(to->descr, descr) : lp_is_buffer(source))
-        return;
+    if (descr != NULL ? lp_same_elements(to->descr, descr) : source == NULL || lp_is_buffer(source))
+        return detail;
     char *at = descr != NULL ? lp_put_elements(detail, end, descr)
                              : lp_append(detail, end, lp_type_name(lp_type(source)));
-    lp_put_elements(lp_append(at, end, " > "), end, to->descr);
+    return lp_put_elements(lp_append(at, end, " > "), end, to->descr);
 }
 
 /* Picking elements has no axes in common: the shapes say it. */
@@ -78,16 +79,15 @@ static void put_picked(char detail[MOST_DETAIL], const View *to, const View *fro
 static void put_words(const NumpyHook *hook, const View *to, const View *from, Object source,
                       Copy *copy, char detail[MOST_DETAIL])
 {
-    if (from != NULL || source != NULL)
-        put_change(detail, to, from, source);
-    if (detail[0] != '\0' || from == NULL)
+    char *at = put_change(detail, to, from, source);
+    if (from == NULL)
         return;
-    if (hook->method == METHOD_NUMPY_TAKE)
+    if (hook->method != METHOD_NUMPY_TAKE && hook->method != METHOD_NUMPY_CONCATENATE)
+        lp_shape_of(to, from, copy, detail, at);
+    else if (at == detail && hook->method == METHOD_NUMPY_TAKE)
         put_picked(detail, to, from);
-    else if (hook->method == METHOD_NUMPY_CONCATENATE)
+    else if (at == detail)
         lp_put_shape(detail, detail + MOST_DETAIL, to, false);
-    else
-        lp_shape_of(to, from, copy, detail);
 }
 
 void lp_numpy_wrote(const NumpyHook *hook, const Started *started, const View *to, int64_t bytes,
@@ -157,6 +157,12 @@ static void result_bytes(const NumpyHook *hook, const Started *started, Object s
     lp_numpy_wrote(hook, started, &to, length, &from, NULL);
 }
 
+/* What its __array__ gives may be computed as well as copied: nobody knows. */
+static bool makes_arrays(Object subject)
+{
+    return lp_numpy.of_type((Object)lp_type(subject), lp_numpy.array_name) != NULL;
+}
+
 void lp_numpy_result(const NumpyHook *hook, const Started *started, Object subject, Object result)
 {
     bool of_array = lp_is_array(subject);
@@ -180,7 +186,8 @@ void lp_numpy_result(const NumpyHook *hook, const Started *started, Object subje
         if (started->flat)
             unflatten(&to, &from, strides);
         lp_numpy_wrote(hook, started, &to, bytes, &from, NULL);
-    } else if (array->base == NULL && array->flags & OWNS_DATA && array->references == 1) {
+    } else if (array->base == NULL && array->flags & OWNS_DATA && array->references == 1 &&
+               !makes_arrays(subject)) {
         bool joined = hook->method == METHOD_NUMPY_CONCATENATE; /* no list became an array */
         lp_numpy_wrote(hook, started, &to, lp_view_bytes(&to), NULL, joined ? NULL : subject);
     }

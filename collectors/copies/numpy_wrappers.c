@@ -41,16 +41,6 @@ static Object invoke(const NumpyHook *hook, const Call *call)
 
 /* ---- copyto ---- */
 
-static int64_t count_true(const View *mask, int axis, const char *at)
-{
-    int64_t count = 0;
-    if (axis == mask->nd)
-        return *at != 0;
-    for (int64_t k = 0; k < mask->dimensions[axis]; k++)
-        count += count_true(mask, axis + 1, at + k * mask->strides[axis]);
-    return count;
-}
-
 static Object mask_of(const Call *call)
 {
     if (call->flags == (METH_VARARGS | METH_KEYWORDS))
@@ -70,11 +60,10 @@ static Object mask_of(const Call *call)
 static int64_t masked(const Array *destination, Object mask)
 {
     View whole = lp_view(destination);
-    if (mask == NULL || !lp_is_array(mask) || lp_element_bytes(((Array *)mask)->descr) != 1)
+    if (mask == NULL || !lp_is_array(mask) || lp_type_number(((Array *)mask)->descr) != 0)
         return lp_view_bytes(&whole);
-    View view = lp_view(mask);
-    int64_t all = lp_elements(view.nd, view.dimensions);
-    return all == 0 ? 0 : lp_view_bytes(&whole) / all * count_true(&view, 0, view.data);
+    int64_t all = lp_elements(((Array *)mask)->nd, ((Array *)mask)->dimensions);
+    return all == 0 ? 0 : lp_view_bytes(&whole) / all * lp_count_true(mask);
 }
 
 static void after_copyto(const NumpyHook *hook, const Started *started, const Call *call)
@@ -116,8 +105,8 @@ static void after_concatenate(const NumpyHook *hook, const Started *started, Obj
 
 static bool is_flat(enum hook_id id, const Call *call)
 {
-    bool named = call->flags == (METH_FASTCALL | METH_KEYWORDS) ? call->rest != NULL
-                                                                : call->keywords != NULL;
+    Object names = call->flags == (METH_FASTCALL | METH_KEYWORDS) ? call->rest : call->keywords;
+    bool named = names != NULL && lp_long_at(names, OBJECT_SIZE) > 0; /* a tuple, or a dict */
     bool shaped = id == RESHAPE;
     return !named && (shaped || (call->count == 0 && (id == FLATTEN || id == RAVEL ||
                                                       id == TOBYTES)));

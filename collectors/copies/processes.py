@@ -30,7 +30,8 @@ class Seen:
     """What was seen of one program in one process. None: it could not be read.
 
     `pid` is the number that the process itself knows (another one in a namespace of its own).
-    `preloaded`: its environment names the interposer; `mapped`: the interposer is in it.
+    `preloaded`: its environment names the interposer; `mapped`: the interposer is in it; `foreign`:
+    it runs as a user who may not write where we do.
     """
 
     pid: int
@@ -40,6 +41,7 @@ class Seen:
     preloaded: bool | None = None
     mapped: bool | None = None
     jvm: bool = False
+    foreign: bool = False
     sights: int = 0
     name: str = ""
 
@@ -128,6 +130,8 @@ class Processes:
         return found
 
     def _read_maps(self, folder: str, found: Seen) -> None:
+        with contextlib.suppress(OSError):
+            found.foreign = os.stat(folder).st_uid not in {0, os.geteuid()}  # noqa: PTH116 - as above
         maps = _read(f"{folder}/maps")
         if maps:
             found.mapped = bool(found.mapped) or b"/" + self._library in maps

@@ -61,6 +61,7 @@ static const char *describe_interpreter(Python *python, const char *full)
     python->current = (Object (*)(void))lp_python_symbol("_PyThreadState_UncheckedGet");
     if (python->current == NULL)
         python->current = (Object (*)(void))lp_python_symbol("PyThreadState_GetUnchecked");
+    python->error = (Object (*)(void))lp_python_symbol("PyErr_Occurred");
     python->finalizing = (int (*)(void))lp_python_symbol("_Py_IsFinalizing");
     if (python->finalizing == NULL)
         python->finalizing = (int (*)(void))lp_python_symbol("Py_IsFinalizing");
@@ -69,9 +70,9 @@ static const char *describe_interpreter(Python *python, const char *full)
     python->code_type = lp_python_symbol("PyCode_Type");
     python->text_type = lp_python_symbol("PyUnicode_Type");
     python->bytes_type = lp_python_symbol("PyBytes_Type");
-    if (python->this_thread == NULL || python->current == NULL || python->finalizing == NULL ||
-        python->initialized == NULL || python->add_pending == NULL || python->code_type == NULL ||
-        python->text_type == NULL || python->bytes_type == NULL)
+    if (python->this_thread == NULL || python->current == NULL || python->error == NULL ||
+        python->finalizing == NULL || python->initialized == NULL || python->add_pending == NULL ||
+        python->code_type == NULL || python->text_type == NULL || python->bytes_type == NULL)
         return "it does not export what a walk needs";
     python->complete = true;
     python->unusual = true;
@@ -144,7 +145,7 @@ bool lp_python_holds_lock(void)
     if (python == NULL || !python->complete || !python->initialized() || python->finalizing())
         return false;
     Object thread = python->this_thread();
-    return thread != NULL && python->current() == thread;
+    return thread != NULL && python->current() == thread && python->error() == NULL;
 }
 
 /* ---- walking ---- */
@@ -158,7 +159,7 @@ static bool plausible(const void *pointer)
 static bool read_safely(void *to, const void *from, size_t count)
 {
     struct iovec here = {to, count}, there = {(void *)from, count};
-    return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)count;
+    return !lp_sandboxed && process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)count;
 }
 
 static bool is_of_type(const void *object, const void *type)

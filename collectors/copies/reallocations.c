@@ -1,6 +1,8 @@
 /* realloc of large blocks: a copy where the bytes moved, and only there. */
 #include "allocators.h"
 
+#include "core.h"
+
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -18,7 +20,7 @@ static void *out_of_arena(void *block, size_t bytes)
 static bool is_gone(uintptr_t page)
 {
     unsigned char there;
-    return mincore((void *)page, 1, &there) != 0;
+    return !lp_sandboxed && mincore((void *)page, 1, &there) != 0;
 }
 
 /* Did the block move without a copy? An allocator may move the pages of a block that are its own

@@ -40,7 +40,8 @@ static void remember(Thread *thread, uint64_t event, const Copy *copy)
     }
     Recent *recent = &thread->recent[thread->recents % RECENT];
     int64_t step = (int64_t)(start - recent->last);
-    bool even = step >= span && (recent->parts == 1 ? step <= 16 * span : step == recent->stride);
+    bool even = step >= span && recent->bytes == bytes * (int64_t)recent->parts &&
+                (recent->parts == 1 ? step <= 16 * span : step == recent->stride);
     /* Pieces of any size, one behind the other: a concatenation. */
     bool joined = recent->end == start && recent->end - recent->start == (uint64_t)recent->bytes;
     if (recent->event == event && recent->parts > 0 && (even || joined)) {
@@ -58,31 +59,64 @@ static void remember(Thread *thread, uint64_t event, const Copy *copy)
 
 uint64_t lp_mark(void) { return ++lp_events; }
 
-/* Bytes of one recent copy in a range: all where it lies within, else in proportion. */
-static int64_t within(const Recent *recent, uintptr_t start, uintptr_t end)
+typedef struct { uintptr_t start, end; } Reach;
+
+/* Bytes of a piece in a range: all where it lies within, else in proportion. */
+static int64_t share(Reach range, Reach piece, int64_t bytes)
 {
-    uintptr_t from = recent->start > start ? recent->start : start;
-    uintptr_t to = recent->end < end ? recent->end : end;
+    uintptr_t from = piece.start > range.start ? piece.start : range.start;
+    uintptr_t to = piece.end < range.end ? piece.end : range.end;
     if (from >= to)
         return 0;
-    if (to - from == recent->end - recent->start)
-        return recent->bytes;
-    return (int64_t)((double)recent->bytes * (double)(to - from) /
-                     (double)(recent->end - recent->start));
+    if (to - from == piece.end - piece.start)
+        return bytes;
+    return (int64_t)((double)bytes * (double)(to - from) / (double)(piece.end - piece.start));
 }
 
-int64_t lp_explained(uint64_t mark, const void *start, int64_t bytes)
+/* Bytes of recent copies in a range. Of those that step evenly with gaps, the pieces that it meets:
+ * all but the first and the last of these lie within. */
+static int64_t within(const Recent *recent, Reach range)
 {
-    lp_flush_rows();
-    Thread *thread = lp_mode == 0 ? NULL : lp_thread();
-    if (thread == NULL || bytes <= 0)
+    Reach all = {recent->start, recent->end};
+    if (recent->parts == 1 || recent->end - recent->start == (uint64_t)recent->bytes)
+        return share(range, all, recent->bytes);
+    if (range.end <= all.start || range.start >= all.end)
         return 0;
+    uint64_t span = recent->end - recent->last, stride = (uint64_t)recent->stride;
+    int64_t each = recent->bytes / (int64_t)recent->parts;
+    uint64_t first = range.start < all.start + span ? 0
+                                                    : (range.start - all.start - span) / stride + 1;
+    uint64_t last = (range.end - 1 - all.start) / stride;
+    last = last < recent->parts ? last : recent->parts - 1;
+    if (first > last)
+        return 0;
+    Reach low = {all.start + first * stride, all.start + first * stride + span};
+    Reach high = {all.start + last * stride, all.start + last * stride + span};
+    int64_t edges = share(range, low, each) + (last > first ? share(range, high, each) : 0);
+    return edges + (last > first + 1 ? (int64_t)(last - first - 1) * each : 0);
+}
+
+static int64_t explained_by(const Thread *thread, uint64_t mark, Reach range)
+{
     int64_t explained = 0;
     for (int i = 0; i < RECENT; i++) {
         const Recent *recent = &thread->recent[i];
         if (recent->parts > 0 && recent->event >= mark)
-            explained += within(recent, (uintptr_t)start, (uintptr_t)start + (uintptr_t)bytes);
+            explained += within(recent, range);
     }
+    return explained;
+}
+
+int64_t lp_explained(uint64_t mark, const void *start, int64_t bytes)
+{
+    if (lp_mode == 0 || bytes <= 0)
+        return 0;
+    lp_flush_rows();
+    lp_enter();
+    const Thread *thread = lp_thread();
+    Reach range = {(uintptr_t)start, (uintptr_t)start + (uintptr_t)bytes};
+    int64_t explained = thread == NULL ? 0 : explained_by(thread, mark, range);
+    lp_leave();
     return explained < bytes ? explained : bytes;
 }
 

@@ -62,7 +62,10 @@ void lp_rows_end(Thread *thread, Here *here, Node *node)
 
 static inline Thread *tape_for(const Node *node)
 {
-    return UNLIKELY(node->caught > 0) ? lp_thread() : NULL;
+    if (LIKELY(node->caught == 0))
+        return NULL;
+    Thread *thread = lp_thread();
+    return node == lp_here.rows ? thread : NULL; /* a fork amid our own code: these are the parent's */
 }
 
 /* End what has had no row since the tick. */
@@ -147,6 +150,7 @@ static uint32_t begin_run(Node *node, const Row *row)
     run->quiet = UINT64_MAX;
     run->born = run->touched = ++node->tick;
     run->early_ns = 0;
+    run->caught = false; /* it may be another's, from before a fork */
     run->method = row->method;
     run->before = (uint8_t)node->begun;
     node->begun = i;
@@ -276,12 +280,28 @@ static void part(Node *node, uint32_t i, const Row *row, int64_t before_ns, uint
     node->latest = begin_run(node, row);
 }
 
+static inline bool is_long(const Run *run)
+{
+    return !run->caught && run->rows * run->size >= (uint64_t)lp_threshold;
+}
+
+/* The program's memory is not touched in our own code: its handler of a fault there may jump away.
+ * And whoever else interrupts the copy may have used the run. */
+static void copy_outside(const Row *row)
+{
+    lp_leave();
+    lp_memmove((void *)row->to, (const void *)row->from, row->size);
+    lp_enter();
+}
+
 /* A run wants attention. True: the row is copied, because the clock was to be read after it. */
 static COLD bool attend(Node *node, uint32_t i, const Row *row)
 {
     Run *run = &node->runs[i];
-    if (!run->caught && run->rows * run->size >= (uint64_t)lp_threshold) {
-        lp_memmove((void *)row->to, (const void *)row->from, row->size);
+    if (is_long(run)) {
+        copy_outside(row);
+        if (lp_mode == 0 || lp_here.rows != node || node->keys[i] != row->key || !is_long(run))
+            return true;
         sample(run, run->rows);
         catch_run(node, run);
         run->quiet = quiet_rows(run);

@@ -189,7 +189,7 @@ static const ApiBase *our_base(const ApiBase *theirs)
 
 EXPORT const ApiBase *OrtGetApiBase(void)
 {
-    static Hook hook = {.name = "OrtGetApiBase"};
+    static Hook hook = {.name = "OrtGetApiBase", .known = {.anywhere = true}};
     const ApiBase *(*real)(void) = (const ApiBase *(*)(void))lp_real(&hook, CALLER());
     const ApiBase *theirs = real == NULL ? NULL : real();
     return lp_mode == 0 ? theirs : our_base(theirs);

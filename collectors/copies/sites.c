@@ -145,9 +145,21 @@ static COLD uint32_t define_site(Thread *thread, const void *caller, const Pytho
     return record.name;
 }
 
-static uint32_t find_site(Thread *thread, const void *caller, const PythonFrame *frames, int count)
+/* Where a library was unloaded another may lie by now: the address alone tells them no more apart. */
+static uint64_t key_of(const void *caller)
 {
     uint64_t key = mix(1, (uintptr_t)caller);
+    if (LIKELY(__atomic_load_n(&lp_unloads, __ATOMIC_RELAXED) == 0))
+        return key;
+    Module module = module_at(caller);
+    if (module.path == NULL)
+        return key;
+    return mix(mix(key, module.base), hash_of(module.path, lp_length(module.path)));
+}
+
+static uint32_t find_site(Thread *thread, const void *caller, const PythonFrame *frames, int count)
+{
+    uint64_t key = key_of(caller);
     for (int i = 0; i < count; i++) {
         key = mix(key, (uintptr_t)frames[i].code);
         key = mix(key, (uint32_t)frames[i].instruction);

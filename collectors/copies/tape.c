@@ -47,7 +47,7 @@ const char *lp_reason(long error)
     case -ENOSPC: return "no space left";
     case -EDQUOT: return "the disk quota is used up";
     case -EFBIG: return "the limit of a file's size is reached";
-    case -EACCES: case -EPERM: return "not allowed";
+    case -EACCES: case -EPERM: case -ENOSYS: return "not allowed";
     case -ENOENT: return "the folder is gone";
     case -EROFS: return "the file system is read-only";
     case -ENOMEM: return "no memory left";
@@ -195,9 +195,10 @@ static COLD bool extend(Thread *thread)
 {
     if (thread->state != RECORDING || thread->header == NULL)
         return false;
-    /* To the next multiple of a chunk, also after the file was cut before an exec. */
-    uint64_t more = take(thread, CHUNK_BYTES - thread->file_bytes % CHUNK_BYTES);
-    long done = more == 0 ? -E2BIG : open_and_advance(thread, more);
+    /* To the next multiple of a chunk, or nearly: it was cut for an exec that failed. */
+    uint64_t beyond = thread->file_bytes % CHUNK_BYTES;
+    uint64_t more = take(thread, CHUNK_BYTES - beyond / lp_page * lp_page);
+    long done = more == 0 ? -E2BIG : lp_sandboxed ? -EPERM : open_and_advance(thread, more);
     if (done >= 0)
         return true;
     give_back(more);
@@ -248,15 +249,32 @@ static bool stands(const char *path)
     return lp_system(SYS_faccessat, AT_FDCWD, (long)path, F_OK, 0, 0, 0) != -ENOENT;
 }
 
-/* The names are those of the Python recorder too; whoever makes the unborn file has the number. */
+static void unlink_path(const char *path)
+{
+    lp_system(SYS_unlinkat, AT_FDCWD, (long)path, 0, 0, 0, 0);
+}
+
+/* Whoever makes the unborn file has the number, but where its tape stands already: another process
+ * may have the same two ids, in a namespace of its own. */
+static long create_as(Thread *thread, uint32_t number)
+{
+    name_paths(thread, number);
+    if (stands(thread->path))
+        return -EEXIST;
+    long file = open_path(thread->unborn, O_RDWR | O_CREAT | O_EXCL);
+    if (failed(file) || !stands(thread->path))
+        return file;
+    close_descriptor(file);
+    unlink_path(thread->unborn);
+    return -EEXIST;
+}
+
+/* The names are those of the Python recorder too. */
 static long create(Thread *thread)
 {
     long file = -EEXIST;
-    for (uint32_t number = 0; file == -EEXIST && number < 1u << 20; number++) {
-        name_paths(thread, number);
-        if (!stands(thread->path))
-            file = open_path(thread->unborn, O_RDWR | O_CREAT | O_EXCL);
-    }
+    for (uint32_t number = 0; file == -EEXIST && number < 1u << 20; number++)
+        file = create_as(thread, number);
     return file;
 }
 
@@ -326,7 +344,7 @@ static long make_file(Thread *thread, uint64_t bytes)
     long done = set_up(thread, file, bytes);
     close_descriptor(file);
     if (done < 0)
-        lp_system(SYS_unlinkat, AT_FDCWD, (long)thread->unborn, 0, 0, 0, 0);
+        unlink_path(thread->unborn);
     return done;
 }
 
@@ -341,9 +359,11 @@ long lp_tape_make(Thread *thread)
     return done;
 }
 
-void lp_tape_cut(const Thread *thread)
+/* A record behind the end of the file would be a deadly signal: there is no room until `extend`. */
+void lp_tape_cut(Thread *thread)
 {
-    long file = open_again(thread);
+    thread->last = thread->full = thread->next - 1;
+    long file = lp_sandboxed ? -EPERM : open_again(thread);
     if (failed(file))
         return;
     uint64_t bytes = HEADER_BYTES + (thread->next - 1) * RECORD_BYTES;
@@ -351,5 +371,6 @@ void lp_tape_cut(const Thread *thread)
     close_descriptor(file);
     if (thread->file_bytes > bytes)
         give_back(thread->file_bytes - bytes);
+    thread->file_bytes = bytes;
 }
 

@@ -1,5 +1,5 @@
-/* The threads that are known, and what each has: its tape, its open rows, its counts. How they end,
- * how the process ends, and what a fork leaves behind.
+/* What each thread has: its tape and its open rows. How threads end, how the process ends, and what
+ * a fork leaves behind.
  *
  * A thread's own storage is read by another thread only at the end of the process, between two
  * steps of its state: a thread that dies waits until it was read.
@@ -13,11 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { POOL_NODES = 1024, POOLS = 64, NODE_BYTES = 2048 };
 #define SEEN_NS 50000
 enum { SAFE_KEYS = 32 }; /* from this number on glibc allocates a thread's values */
-
-_Static_assert(sizeof(Node) <= NODE_BYTES, "a node has its place in a pool");
 
 _Thread_local Here lp_here;
 uint64_t lp_generation = 1;
@@ -25,10 +22,6 @@ static uint32_t unmarked = 1;
 uint32_t *lp_marker = &unmarked;
 
 static uint32_t our_pid;
-static uint64_t beside[COUNTED]; /* what no tape's thread counts */
-static struct { Header *header; uint64_t own[COUNTED]; bool closed; } home;
-static char *pools[POOLS];
-static uint32_t nodes_used;
 static pthread_key_t dying;
 static bool has_key;
 /* Stand where a thread has no tape and will get none, and where it is dead. */
@@ -38,98 +31,13 @@ static char no_tape, no_life;
 
 static uint32_t pid_now(void) { return (uint32_t)lp_system(SYS_getpid, 0, 0, 0, 0, 0, 0); }
 
-/* ---- counting ---- */
-
-void lp_counted(enum counter which, uint64_t number)
-{
-    if (which == COUNT_PASSED && lp_here.busy >= OWN_WORK)
-        return;
-    __atomic_fetch_add(&beside[which], number, __ATOMIC_RELAXED);
-}
-
-static void show(Header *header, const uint64_t *own, bool home_too)
-{
-    for (int i = 0; i < COUNTED; i++) {
-        uint64_t *place = i == COUNT_LOST ? &header->lost : &header->counters[i];
-        uint64_t others = home_too ? __atomic_load_n(&beside[i], __ATOMIC_RELAXED) : 0;
-        __atomic_store_n(place, own[i] + others, __ATOMIC_RELAXED);
-    }
-}
-
-/* What rows were too few to be recorded is in `own` already, by lp_rows_end. */
-void lp_publish(Thread *thread, const Here *here)
-{
-    if (thread->header == NULL)
-        return;
-    uint64_t now[COUNTED];
-    for (int i = 0; i < COUNTED; i++)
-        now[i] = thread->own[i];
-    now[COUNT_SMALL] += here->small_copies;
-    now[COUNT_SMALL_BYTES] += here->small_bytes;
-    show(thread->header, now, thread->home);
-}
-
 /* ---- threads that are known ---- */
-
-static Node *node_at(uint32_t number)
-{
-    char *pool = __atomic_load_n(&pools[number / POOL_NODES], __ATOMIC_ACQUIRE);
-    return pool == NULL ? NULL : (Node *)(pool + (size_t)(number % POOL_NODES) * NODE_BYTES);
-}
-
-static Node *make_node_at(uint32_t number)
-{
-    char **pool = &pools[number / POOL_NODES];
-    if (__atomic_load_n(pool, __ATOMIC_ACQUIRE) == NULL) {
-        char *made = lp_map((size_t)POOL_NODES * NODE_BYTES), *none = NULL;
-        if (made == NULL)
-            return NULL;
-        if (!__atomic_compare_exchange_n(pool, &none, made, false, __ATOMIC_ACQ_REL,
-                                         __ATOMIC_ACQUIRE))
-            lp_unmap(made, (size_t)POOL_NODES * NODE_BYTES);
-    }
-    return node_at(number);
-}
-
-static bool change(Node *node, uint32_t from, uint32_t to)
-{
-    return __atomic_compare_exchange_n(&node->state, &from, to, false, __ATOMIC_ACQ_REL,
-                                       __ATOMIC_RELAXED);
-}
-
-static Node *find_free(void)
-{
-    uint32_t used = __atomic_load_n(&nodes_used, __ATOMIC_RELAXED);
-    for (uint32_t i = 0; i < used; i++) {
-        Node *node = node_at(i);
-        if (node != NULL && __atomic_load_n(&node->state, __ATOMIC_RELAXED) == NODE_FREE &&
-            change(node, NODE_FREE, NODE_TAKEN))
-            return node;
-    }
-    return NULL;
-}
-
-static Node *take_node(void)
-{
-    for (;;) {
-        Node *node = find_free();
-        if (node != NULL)
-            return node;
-        uint32_t number = __atomic_fetch_add(&nodes_used, 1, __ATOMIC_RELAXED);
-        if (number >= POOLS * POOL_NODES || (node = make_node_at(number)) == NULL) {
-            __atomic_fetch_sub(&nodes_used, 1, __ATOMIC_RELAXED);
-            return NULL;
-        }
-        if (change(node, NODE_FREE, NODE_TAKEN))
-            return node;
-    }
-}
 
 Node *lp_node(void)
 {
     if (lp_here.rows != NULL || lp_here.thread == DEAD)
         return lp_here.rows;
-    Node *node = take_node();
+    Node *node = lp_node_take();
     if (node == NULL)
         return NULL;
     node->rounds = node->latest = node->oldest = node->begun = node->caught = 0;
@@ -137,6 +45,7 @@ Node *lp_node(void)
     for (int i = 0; i < RUNS; i++)
         node->keys[i] = 0;
     node->here = &lp_here;
+    node->tid = lp_sandboxed ? 0 : (uint32_t)lp_system(SYS_gettid, 0, 0, 0, 0, 0, 0);
     lp_here.rows = node;
     if (!has_key) /* nobody will say when this thread is gone: nobody else may look at it */
         return node;
@@ -147,24 +56,18 @@ Node *lp_node(void)
 
 /* ---- a thread's tape ---- */
 
-bool lp_borrowed(void) { return pid_now() != our_pid; }
-
-static void claim_home(Thread *thread)
-{
-    Header *none = NULL;
-    thread->home = __atomic_compare_exchange_n(&home.header, &none, thread->header, false,
-                                               __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-}
+bool lp_borrowed(void) { return !lp_sandboxed && pid_now() != our_pid; }
 
 static COLD Thread *open_tape(void)
 {
-    if (lp_borrowed()) /* the child of a vfork cannot say whose tape it would be */
+    if (lp_sandboxed || lp_borrowed()) /* the child of a vfork cannot say whose tape it would be */
         return NULL;
-    Thread *thread = lp_node() == NULL ? NULL : lp_map(sizeof *thread);
+    const Node *node = lp_node();
+    Thread *thread = node == NULL ? NULL : lp_map(sizeof *thread);
     if (thread == NULL)
         return NULL;
     thread->pid = our_pid;
-    thread->tid = (uint32_t)lp_system(SYS_gettid, 0, 0, 0, 0, 0, 0);
+    thread->tid = node->tid;
     thread->generation = lp_generation;
     long done = lp_tape_make(thread);
     if (done < 0) {
@@ -176,7 +79,7 @@ static COLD Thread *open_tape(void)
         lp_here.thread = TAPELESS;
         return NULL;
     }
-    claim_home(thread);
+    lp_home_claim(thread);
     lp_here.thread = thread;
     if (thread->home)
         lp_process_note(thread);
@@ -195,21 +98,12 @@ Thread *lp_thread(void)
 
 /* ---- the end of a thread, and of the process ---- */
 
-static void keep_home(const Thread *thread, const Here *here)
-{
-    for (int i = 0; i < COUNTED; i++)
-        home.own[i] = thread->own[i];
-    home.own[COUNT_SMALL] += here->small_copies;
-    home.own[COUNT_SMALL_BYTES] += here->small_bytes;
-    __atomic_store_n(&home.closed, true, __ATOMIC_RELEASE);
-}
-
 /* Close the tape of a thread that writes no more: itself, or one that was seen outside our code. */
 static void close_tape(Thread *thread, const Here *here, bool whole)
 {
     lp_publish(thread, here);
     if (thread->home)
-        keep_home(thread, here);
+        lp_home_keep(thread, here);
     if (thread->state == RECORDING)
         lp_tape_state(thread, CLOSED);
     if (whole)
@@ -229,16 +123,32 @@ static bool has_tape(const Here *here)
            here->thread->generation == lp_generation;
 }
 
+static uint64_t caught_runs(const Node *node)
+{
+    uint64_t caught = 0;
+    for (int i = 0; i < RUNS; i++)
+        caught += node->keys[i] != 0 && node->runs[i].caught;
+    return caught;
+}
+
 static void finish(Node *node, bool whole)
 {
     Here *here = node->here;
     Thread *thread = has_tape(here) ? here->thread : NULL;
     if (whole)
         lp_rows_end(thread, here, node);
+    else
+        lp_counted(COUNT_LOST, caught_runs(node));
     if (thread != NULL)
         close_tape(thread, here, whole);
     else
         bequeath(here);
+}
+
+static void let_others_run(void)
+{
+    if (!lp_sandboxed)
+        sched_yield();
 }
 
 /* A thread is dying. Destructors of others may copy after this one: ask to be called again, and
@@ -254,17 +164,18 @@ static void end_thread(void *value)
         pthread_setspecific(dying, node);
         return;
     }
+    bool inside = lp_here.busy != 0; /* cancelled amid our own code: what is there may be torn */
     lp_enter();
-    if (change(node, NODE_LIVE, NODE_TAKEN)) {
-        finish(node, true);
-        if (has_tape(&lp_here))
+    if (lp_node_change(node, NODE_LIVE, NODE_TAKEN)) {
+        finish(node, !inside);
+        if (has_tape(&lp_here) && !inside)
             lp_tape_forget(lp_here.thread, !lp_here.thread->home);
         lp_here.thread = DEAD;
         lp_here.rows = NULL;
         __atomic_store_n(&node->state, NODE_FREE, __ATOMIC_RELEASE);
     } else { /* the process is ending, and reads this thread's storage: not before it is done */
         while (__atomic_load_n(&node->state, __ATOMIC_ACQUIRE) == NODE_READ)
-            sched_yield();
+            let_others_run();
         lp_here.thread = DEAD;
         lp_here.rows = NULL;
     }
@@ -278,7 +189,7 @@ static void let_all_see(void)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     for (int64_t end = lp_now() + SEEN_NS; lp_now() < end;)
-        sched_yield();
+        let_others_run();
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
@@ -287,18 +198,27 @@ static bool comes_out(const Here *here)
     for (int patience = 0; patience < 1000; patience++) {
         if (__atomic_load_n(&here->busy, __ATOMIC_ACQUIRE) == 0)
             return true;
-        sched_yield();
+        let_others_run();
     }
     return false;
+}
+
+/* A thread may leave by the system call itself, and its storage with it: no destructor has run. */
+static bool is_alive(const Node *node)
+{
+    return lp_sandboxed || node->tid == 0 ||
+           lp_system(SYS_tgkill, (long)our_pid, (long)node->tid, 0, 0, 0, 0) != -ESRCH;
 }
 
 static void end_others(void)
 {
     bool seen = false;
-    uint32_t used = __atomic_load_n(&nodes_used, __ATOMIC_ACQUIRE);
+    uint32_t used = __atomic_load_n(&lp_nodes_used, __ATOMIC_ACQUIRE);
     for (uint32_t i = 0; i < used; i++) {
-        Node *node = node_at(i);
-        if (node == NULL || node == lp_here.rows || !change(node, NODE_LIVE, NODE_READ))
+        Node *node = lp_node_at(i);
+        if (node == NULL || node == lp_here.rows || !lp_node_change(node, NODE_LIVE, NODE_READ))
+            continue;
+        if (!is_alive(node))
             continue;
         if (!seen)
             let_all_see();
@@ -309,19 +229,16 @@ static void end_others(void)
 }
 
 /* What was counted beside every tape is worth a tape when it comes to one recorded copy. */
-static void leave_home(void)
+static void leave_counts(void)
 {
-    if (home.header == NULL && (beside[COUNT_SMALL_BYTES] >= (uint64_t)lp_threshold ||
-                                beside[COUNT_LOST] + beside[COUNT_PASSED] > 0)) {
+    if (lp_home_wanted()) {
         lp_here.thread = NULL;
         Thread *thread = open_tape();
-        if (thread != NULL) {
-            Here none = {0};
+        Here none = {0};
+        if (thread != NULL)
             close_tape(thread, &none, true);
-        }
     }
-    if (home.header != NULL && home.closed)
-        show(home.header, home.own, true);
+    lp_home_end();
 }
 
 void lp_tape_end(void)
@@ -334,14 +251,14 @@ void lp_tape_end(void)
     bool inside = lp_here.busy != 0; /* _exit from a signal handler, amid our own code */
     lp_enter();
     Node *node = lp_here.rows;
-    if (node != NULL && (change(node, NODE_LIVE, NODE_READ) || !has_key)) {
+    if (node != NULL && (lp_node_change(node, NODE_LIVE, NODE_READ) || !has_key)) {
         finish(node, !inside);
         __atomic_store_n(&node->state, NODE_ENDED, __ATOMIC_RELEASE);
     }
     __atomic_store_n(&lp_mode, 0, __ATOMIC_SEQ_CST);
     end_others();
     if (!inside)
-        leave_home();
+        leave_counts();
     lp_leave();
 }
 
@@ -353,11 +270,8 @@ void lp_tape_pause(void)
     lp_enter();
     Thread *thread = has_tape(&lp_here) ? lp_here.thread : NULL;
     lp_rows_end(thread, &lp_here, node);
-    if (thread != NULL && thread->state == RECORDING) {
+    if (thread != NULL && thread->state == RECORDING)
         close_tape(thread, &lp_here, true);
-        thread->file_bytes = HEADER_BYTES + (thread->next - 1) * RECORD_BYTES;
-        thread->last = thread->full = thread->next - 1;
-    }
     lp_leave();
 }
 
@@ -375,21 +289,21 @@ void lp_tape_resume(void)
 void lp_tape_fork_child(void)
 {
     Thread *mine = lp_here.busy == 0 && has_tape(&lp_here) ? lp_here.thread : NULL;
+    Node *interrupted = lp_here.busy != 0 ? lp_here.rows : NULL; /* our code may go on with it */
     lp_here.thread = NULL;
     lp_here.rows = NULL;
     lp_here.small_copies = lp_here.small_bytes = 0;
     our_pid = pid_now();
     lp_generation++;
     lp_process_bytes = 0;
-    for (int i = 0; i < COUNTED; i++)
-        beside[i] = 0;
+    lp_counts_fork_child();
     if (mine != NULL)
         lp_tape_forget(mine, true);
-    home.header = NULL;
-    home.closed = false;
-    for (uint32_t i = 0; i < nodes_used; i++)
-        if (node_at(i) != NULL)
-            node_at(i)->state = NODE_FREE;
+    for (uint32_t i = 0; i < lp_nodes_used; i++) {
+        Node *node = lp_node_at(i);
+        if (node != NULL)
+            node->state = node == interrupted ? NODE_TAKEN : NODE_FREE;
+    }
     __atomic_store_n(lp_marker, 1, __ATOMIC_RELEASE);
 }
 
@@ -428,6 +342,7 @@ void lp_tape_start(void)
         lp_system(SYS_madvise, (long)page, (long)lp_page, MADV_WIPEONFORK, 0, 0, 0);
         lp_marker = page;
     }
+    lp_counts_start();
     has_key = pthread_key_create(&dying, end_thread) == 0 && dying < SAFE_KEYS;
     if (__register_atfork != NULL)
         __register_atfork(NULL, NULL, after_fork, NULL);

@@ -44,7 +44,11 @@ def judge(run: Run) -> list[Finding]:
     bound = [site for site, call in calls.items() if call]
     suspects = Suspects.of(moves, plain & np.isin(moves.numbers("site"), bound))
     return conclude(
-        Question(ID, TITLE, REMEDY), moves, suspects, lambda suspect: _said(suspect, calls)
+        Question(ID, TITLE, REMEDY),
+        moves,
+        suspects,
+        lambda suspect: _said(suspect, calls),
+        by_line=True,
     )
 
 

@@ -51,7 +51,8 @@ def command(*, terminal: Terminal, run: Path, by: str, top: int) -> int:
     ledger = ledger_of(opened)
     if ledger is None:
         return _untraced(terminal, opened.manifest)
-    terminal.result("\n".join(ledger_text.lines(ledger, by, top)), _document(ledger, by))
+    text = ledger_text.lines(ledger, by, top, terminal.width)
+    terminal.result("\n".join(text), _document(ledger, by))
     return EXIT_OK
 
 
@@ -79,6 +80,8 @@ def _why_untraced(manifest: Mapping[str, Any]) -> tuple[bool, str, str]:
         return False, str(reason), AGAIN
     if outcome != "ok":
         return True, str(reason or outcome), str(entry.get("remedy") or "see `liveprobe doctor`")
+    if manifest.get("copies"):
+        return True, "the table copies.parquet is not in the Run any more", AGAIN
     why = "no process of the program left a tape of the interposer"
     return True, why, "`liveprobe doctor` says whether it works here"
 
@@ -100,6 +103,8 @@ def _document(ledger: Ledger, by: str) -> dict[str, Any]:
         "ledger": {
             "per": ledger.per,
             "frames": ledger.frames,
+            "whole_run": ledger.whole_run,
+            "inferred": ledger.inferred,
             "total": ledger.total._asdict(),
             "decoded_bytes": ledger.decoded_bytes,
             "frame_equivalents": ledger.frame_equivalents,

@@ -16,15 +16,22 @@ _SUMMED: Final = (
     "bytes_per_frame", "copies_per_frame", "ms_per_frame", "avoidable_bytes_per_frame",
 )  # fmt: skip
 _LONGEST_NAME: Final = 60
+_LONGEST_KIND: Final = 26
+"""In a narrow table; so cut, a row has 80 characters."""
 _MOST_MOVES: Final = 5
 MEGABYTE: Final = 1e6
 
 
-def lines(ledger: Ledger, by: str, top: int) -> list[str]:
-    """Return head, table and what else is known; `top` 0 shows every row."""
+def lines(ledger: Ledger, by: str, top: int, width: int | None = None) -> list[str]:
+    """Return head, table and what else is known; `top` 0 shows every row.
+
+    A table that is wider than `width` characters has its first column on lines of its own.
+    """
     rows = table(ledger, by)
     shown = rows if top == 0 else rows[:top]
-    text = [*_head(ledger), "", *_aligned([_titles(by, ledger.per), *shown])]
+    text = [*_head(ledger)]
+    if shown:
+        text += ["", *_fitted([_titles(by, ledger.per), *shown], width)]
     if len(rows) > len(shown):
         text.append(f"... and {len(rows) - len(shown)} more rows: --top 0 shows all")
     return [*text, *_below(ledger)]
@@ -55,7 +62,12 @@ def total_of(ledger: Ledger) -> str:
 
 def _head(ledger: Ledger) -> Iterator[str]:
     count = f"; n = {ledger.frames} {_COUNTED[ledger.per]}" if ledger.frames else ""
-    yield f"{total_of(ledger)} {PER[ledger.per]}{count}"
+    if ledger.lines:
+        yield f"{total_of(ledger)} {PER[ledger.per]}{count}"
+    else:
+        unsure = ledger.blind or ledger.lost or ledger.stopped
+        none = ", which need not mean that there was none" if unsure else ""
+        yield f"no copy large enough for a record was seen{none}{count}"
     if ledger.whole_run:
         yield "  WARM-UP       the program ended in its warm-up, so all that it did is counted:"
         yield "                give it more to do, or --set run.warmup=0s"
@@ -64,8 +76,9 @@ def _head(ledger: Ledger) -> Iterator[str]:
         yield f"  BLIND         {program} ({each.pid}): {each.why}"
     if ledger.lost or ledger.stopped:
         yield (
-            f"  INCOMPLETE    {ledger.lost} copies found no room, {ledger.stopped} processes"
-            " stopped recording: every number is a lower bound"
+            f"  INCOMPLETE    {_plural(ledger.lost, 'copy', 'copies')} found no room,"
+            f" {_plural(ledger.stopped, 'process', 'processes')} stopped recording: every number is"
+            " a lower bound"
         )
     yield f"  explained     {_explained(ledger)}"
     if ledger.unattributed_bytes_per_frame:
@@ -92,14 +105,18 @@ def _titles(by: str, per: str) -> list[str]:
 
 def _by_line(lines: Sequence[Line]) -> list[list[str]]:
     """Return a row for each line of code, stage and kind, whatever native places it came by."""
-    sums: dict[tuple[str, ...], list[float]] = {}
+    sums: dict[tuple[Any, ...], list[float]] = {}
+    texts: dict[tuple[Any, ...], list[str]] = {}
     for line in lines:
         kind = line.kind if line.kind == line.method else f"{line.kind} {line.method}"
-        key = (_cut(line.name), line.stage or "(none)", kind)
+        native = line.file is None
+        place = (line.module, line.symbol) if native else (line.file, line.line, line.column)
+        key = (native, *place, line.stage, kind)
+        texts[key] = [_cut(line.name, _LONGEST_NAME), line.stage or "(none)", kind]
         known = sums.get(key, [0.0] * len(_SUMMED))
         sums[key] = [a + getattr(line, name) for a, name in zip(known, _SUMMED, strict=True)]
     ordered = sorted(sums.items(), key=lambda item: -item[1][0])
-    return [[*key, *_written(*numbers)] for key, numbers in ordered]
+    return [[*texts[key], *_written(*numbers)] for key, numbers in ordered]
 
 
 def _numbers(found: Total) -> list[str]:
@@ -128,8 +145,8 @@ def _below(ledger: Ledger) -> Iterator[str]:
     if ledger.small_copies:
         yield ""
         yield (
-            f"Not in these numbers: {ledger.small_copies:,} copies below 256 bytes,"
-            f" {ledger.small_bytes:,} B over the whole run"
+            f"Not in these numbers: {ledger.small_copies:,} shorter copies (below copies.bytes)"
+            f" that joined no row, {ledger.small_bytes:,} B over the whole run"
         )
 
 
@@ -139,13 +156,29 @@ def _short(name: str | None, by: str) -> str:
     return name.rpartition("/")[2] if by == "module" else name
 
 
-def _cut(text: str) -> str:
+def _cut(text: str, most: int) -> str:
     text = " ".join(text.split())
-    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 3] + "..."
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _plural(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def _bytes(value: float) -> str:
     return f"{value:,.0f}"
+
+
+def _fitted(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
+    """Return rows as columns, the first one on a line of its own where they are too wide."""
+    text = list(_aligned(rows))
+    if width is None or max(map(len, text)) <= width:
+        return text
+    names = [_cut(row[0], max(width, _LONGEST_NAME)) for row in rows]
+    titles = [title.partition("/")[0] for title in rows[0]]  # the head says what they are per
+    rest = [[_cut(cell, _LONGEST_KIND) for cell in row[1:]] for row in (titles, *rows[1:])]
+    below = [f"  {line}" for line in _aligned(rest)]
+    return [line for pair in zip(names, below, strict=True) for line in pair]
 
 
 def _aligned(rows: Sequence[Sequence[Any]]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
@@ -75,6 +76,11 @@ class Terminal:
 
         plain = True if not self.color or os.environ.get("NO_COLOR") else None
         return Console(stderr=True, no_color=plain, highlight=False, markup=False, emoji=False)
+
+    @property
+    def width(self) -> int | None:
+        """How many characters a line of stdout has (COLUMNS says otherwise); None for a file."""
+        return shutil.get_terminal_size((0, 0)).columns or None
 
     @property
     def live(self) -> bool:

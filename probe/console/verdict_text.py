@@ -80,6 +80,8 @@ def _copies(manifest: Mapping[str, Any], verdict: Mapping[str, Any]) -> list[str
         return [
             f"  copies    traced, but no measured frame is known{blind}; ask: liveprobe copies RUN"
         ]
+    if not found["count_per_frame"] and blind:
+        return [f"  copies    none seen{blind}; ask: liveprobe copies RUN"]
     moved = sum(found[f"{kind}_bytes_per_frame"] for kind in KINDS) / 1e6
     pictures = found["frame_equivalents"]
     amount = f"{moved:.2f} MB" + (f" ({pictures:.1f} pictures)" if pictures is not None else "")

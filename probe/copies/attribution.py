@@ -7,9 +7,10 @@ An event of any other thread, a pool's worker, belongs to the call that its libr
 where exactly one thread of the process is inside one of that library's hooked entry points when the
 event begins: to the span in which that call began. The library of an event is that of its native
 caller (`probe.copies.entry_points`). Where no thread or several are inside, it belongs to none.
-Of a library that works ahead (a codec with frame threads) that may be a frame beside its own.
-A scaler's own bytes are those that its library's workers write for it, too: a worker's copy
-meanwhile is nested in it, as one of the calling thread is (`nested`).
+Codecs work ahead, beyond their calls and on several frames at once: a codec's worker gets the stage
+of the call alone, no frame, and that only while no other codec of the process is open, whose worker
+it might be. A scaler's own bytes are those that its library's workers write for it, too: a worker's
+copy meanwhile is nested in it, as one of the calling thread is (`nested`).
 
 A Run in which nobody says a span is a black box. Its stages are inferred from the entry point that
 a thread, or as above a worker's library, is inside of; its frames by the decoder: an event belongs
@@ -24,12 +25,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from probe.copies.entry_points import (
+    CODECS,
     LIBRARY_OF_METHOD,
     NO_LIBRARY,
     RECEIVE_FRAME,
     STAGES,
     Calls,
     Inside,
+    Lives,
 )
 from probe.copies.records import groups
 from probe.copies.timeline import NONE, Timeline
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from probe.tape import Tape
 
 NOWHERE: Final = -1
+_EVER: Final = 2**63 - 1
 Thread = tuple[int, int]
 """Process id, thread id."""
 
@@ -59,6 +63,7 @@ class _Spans(NamedTuple):
     """The spans of one thread, or the calls that stand for them."""
 
     timeline: Timeline
+    lives: Lives
     stage: NDArray[np.int64]
     frame: NDArray[np.int64]
 
@@ -87,10 +92,12 @@ class Attribution:
         libraries: NDArray[np.int8],
     ) -> None:
         self._threads = [(tape.header.pid, tape.header.tid) for tape in tapes]
+        opened = [tape.header.monotonic_ns for tape in tapes]
         self._libraries = np.append(libraries, np.int8(NO_LIBRARY))
         self._calls = Calls(copies, entries)
         self._spans, self.stages = _spans_said(own)
         self.black_box = not self._spans
+        self._says = _that_say(self._threads, opened, self._spans)
         self._decoded: Mapping[int, NDArray[np.int64]] = {}
         if self.black_box:
             self.stages = list(dict.fromkeys(STAGES.values()))
@@ -99,6 +106,7 @@ class Attribution:
         self._places = self._places_of_calls()
         self._inside = self._threads_inside(np.arange(len(self._calls.start)))
         self._counting = self._threads_inside(np.flatnonzero(self._calls.counts))
+        self._codecs = self._calls.codecs(np.array([pid for pid, _ in self._threads] or [0]))
 
     def of(
         self, tape: NDArray[np.int32], site: NDArray[np.int32], times: NDArray[np.int64]
@@ -114,7 +122,7 @@ class Attribution:
             thread = self._threads[number]
             if thread in self._spans:
                 places.stage[rows], places.frame[rows] = self._spans[thread].at(times[rows])
-            if self.black_box or thread not in self._spans:
+            if number not in self._says:
                 left = rows[places.stage[rows] == NOWHERE]
                 self._place_workers(thread[0], left, self._libraries[site], times, places)
             if self.black_box:
@@ -130,25 +138,28 @@ class Attribution:
         places: Places,
     ) -> None:
         for number, mine in groups(library[rows]):
-            if (pid, number) in self._inside:
-                chosen = rows[mine]
-                call = self._inside[pid, number].only(times[chosen])
-                chosen, call = chosen[call >= 0], call[call >= 0]
-                places.stage[chosen] = self._places.stage[call]
-                places.frame[chosen] = self._places.frame[call]
+            if (pid, number) not in self._inside:
+                continue
+            chosen = rows[mine]
+            if number == CODECS:
+                chosen = chosen[self._codecs[pid].count(times[chosen]) == 1]
+            call = self._inside[pid, number].only(times[chosen])
+            chosen, call = chosen[call >= 0], call[call >= 0]
+            places.stage[chosen] = self._places.stage[call]
+            places.frame[chosen] = NULL if number == CODECS else self._places.frame[call]
 
     def nested(self, copies: Copies) -> NDArray[np.bool_]:
         """Mask the copies of workers for an entry point that counts these bytes itself."""
         found = np.zeros(len(copies), dtype=bool)
         library = self._libraries[copies.site]
         for number, rows in groups(copies.tape):
-            thread = self._threads[number] if number >= 0 else None
-            if thread is None or (thread in self._spans and not self.black_box):
+            if number < 0 or number in self._says:
                 continue
+            pid, _ = self._threads[number]
             for each, mine in groups(library[rows]):
-                if (thread[0], each) in self._counting:
+                if (pid, each) in self._counting:
                     chosen = rows[mine]
-                    found[chosen] = self._counting[thread[0], each].count(copies.start[chosen]) > 0
+                    found[chosen] = self._counting[pid, each].count(copies.start[chosen]) > 0
         return found
 
     def _spans_of_calls(self) -> dict[Thread, _Spans]:
@@ -158,8 +169,11 @@ class Attribution:
         found = {}
         for number, mine in groups(self._calls.tape[known]):
             rows = known[mine]
-            timeline = Timeline(self._calls.start[rows], self._calls.end[rows])
-            found[self._threads[number]] = _Spans(timeline, stage[rows], np.full(len(rows), NULL))
+            start, end = self._calls.start[rows], self._calls.end[rows]
+            nobody = np.full(len(rows), NULL)
+            found[self._threads[number]] = _Spans(
+                Timeline(start, end), Lives(start, end), stage[rows], nobody
+            )
         return found
 
     def _places_of_calls(self) -> Places:
@@ -212,7 +226,25 @@ def _spans(said: Sequence[tuple[NDArray[Any], NDArray[np.int64]]]) -> _Spans:
         np.concatenate([records[name].astype(np.int64) for records, _ in said])
         for name in ("t0", "t1", "frame")
     )
-    return _Spans(Timeline(start, end), np.concatenate([stage for _, stage in said]), frame)
+    stage = np.concatenate([stage for _, stage in said])
+    return _Spans(Timeline(start, end), Lives(start, end), stage, frame)
+
+
+def _that_say(
+    threads: Sequence[Thread], opened: Sequence[int], spans: Mapping[Thread, _Spans]
+) -> set[int]:
+    """Return the tapes whose thread says spans while it is theirs.
+
+    The number of a thread that has ended may be given to another one, with a tape of its own.
+    """
+    found = set()
+    until: dict[Thread, int] = {}
+    for number in sorted(range(len(threads)), key=lambda each: -opened[each]):
+        thread = threads[number]
+        if thread in spans and spans[thread].lives.any(opened[number], until.get(thread, _EVER)):
+            found.add(number)
+        until[thread] = opened[number]
+    return found
 
 
 def _decoded(entries: Entries, threads: Sequence[Thread]) -> dict[int, NDArray[np.int64]]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from probe.copies.kinds import KINDS, MEMCPY
 from probe.copies.lineage import extent
-from probe.copies.methods import Kind
 from probe.copies.records import groups
 from probe.tape import NULL
 
@@ -30,7 +30,10 @@ UNTOUCHED: Final = "untouched"
 MOST: Final = 0.5
 """Of the bytes that were touched, copies must have written so much to have filled a block."""
 
-_FILLERS: Final = (*(kind.value for kind in Kind), ROWS)
+_FILLERS: Final = (*(kind.value for kind in KINDS), ROWS)
+_BY_ROWS: Final = len(KINDS)
+PIECE: Final = 2**18
+"""Copies that are looked up together: what the search needs besides stays small."""
 _NOWHERE: Final = -1
 _FOREVER: Final = 2**62
 _LARGEST: Final = 2**36
@@ -47,15 +50,15 @@ class Blocks(NamedTuple):
 
 
 def filled(
-    blocks: Buffers, copies: Copies, kinds: NDArray[np.str_], process: NDArray[np.int64]
+    blocks: Buffers, copies: Copies, kinds: NDArray[np.int8], process: NDArray[np.int64]
 ) -> tuple[Sequence[str], NDArray[np.int64]]:
     """Return what filled each block, and how many of its bytes copies wrote.
 
-    `kinds` is the `Kind` of each copy, `process` the process of each tape. What filled a block is
-    the kind with the most bytes, "rows" for plain copies of rows, where copies wrote at least
-    `MOST` of it (of its resident bytes, where they are known). "untouched" is one whose pages came
-    new from the kernel and beyond the first, which holds the allocator's header, are still not
-    there; "unknown" is any other.
+    `kinds` has the place of each copy's kind in `KINDS`, `process` the process of each tape. What
+    filled a block is the kind with the most bytes, "rows" for plain copies of rows, where copies
+    wrote at least `MOST` of it (of its resident bytes, where they are known). "untouched" is one
+    whose pages came new from the kernel and beyond the first, which holds the allocator's header,
+    are still not there; "unknown" is any other.
     """
     size = np.minimum(blocks.bytes, _LARGEST)
     alive = Blocks(
@@ -135,16 +138,17 @@ def located(
         len(times),
     )  # fmt: skip
     for level, node, block in tree:
-        if not len(left):
-            break
         key = np.sort(node * len(starts) + block)
-        wanted = ((leaf[left] + _width(len(times))) >> level) * len(starts) + rank[left]
-        near = key[np.maximum(np.searchsorted(key, wanted, "right") - 1, 0)]
-        candidate = near % len(starts)
-        inside = (near <= wanted) & (near // len(starts) == wanted // len(starts))
-        inside &= address[left] < ends[candidate]
-        found[left[inside]] = order[candidate[inside]]
-        left = left[~inside]
+        waiting = [left[begin : begin + PIECE] for begin in range(0, len(left), PIECE)]
+        for number, rows in enumerate(waiting):
+            wanted = ((leaf[rows] + _width(len(times))) >> level) * len(starts) + rank[rows]
+            near = key[np.maximum(np.searchsorted(key, wanted, "right") - 1, 0)]
+            candidate = near % len(starts)
+            inside = (near <= wanted) & (near // len(starts) == wanted // len(starts))
+            inside &= address[rows] < ends[candidate]
+            found[rows[inside]] = order[candidate[inside]]
+            waiting[number] = rows[~inside]
+        left = np.concatenate([left[:0], *waiting])
     return found
 
 
@@ -171,18 +175,13 @@ def _levels(
         open_ones = open_ones[low[open_ones] < high[open_ones]]
 
 
-def _fillers(copies: Copies, kinds: NDArray[np.str_]) -> NDArray[np.int64]:
+def _fillers(copies: Copies, kinds: NDArray[np.int8]) -> NDArray[np.int8]:
     """Return the place in `_FILLERS` of each copy."""
-    place = {name: number for number, name in enumerate(_FILLERS)}
-    names, which = np.unique(kinds, return_inverse=True)
-    filler = np.array([place[str(name)] for name in names], dtype=np.int64)[which]
-    by_rows = (copies.rows_moved != NULL) & (copies.rows_moved > 1)
-    filler[by_rows & (filler == place[Kind.MEMCPY])] = place[ROWS]
-    return filler
+    return np.where((copies.rows_moved > 1) & (kinds == MEMCPY), np.int8(_BY_ROWS), kinds)
 
 
 def _bytes_by_kind(
-    block: NDArray[np.int64], written: _Extents, filler: NDArray[np.int64], count: int
+    block: NDArray[np.int64], written: _Extents, filler: NDArray[np.int8], count: int
 ) -> NDArray[np.float64]:
     """Return bytes written, [blocks, fillers]."""
     sums = np.bincount(

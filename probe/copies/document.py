@@ -14,37 +14,39 @@ import pandas as pd
 from probe import store
 from probe.copies import buffers as allocations
 from probe.copies import deep, lineage, records, sites, told
-from probe.copies.attribution import NOWHERE, Attribution
+from probe.copies.attribution import NOWHERE, Attribution, Places
 from probe.copies.columns import numbered, texts, thread_names, whole
 from probe.copies.entry_points import library_of_module
-from probe.copies.kinds import BY_NUMPY, KINDS, MATERIALIZE, MEMCPY, NAMES, kinds_of
+from probe.copies.kinds import KINDS, MATERIALIZE, MEMCPY, NAMES, kinds_of
 from probe.copies.methods import DOMAINS
 from probe.copies.summary import summary_of
 from probe.tape import NULL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from probe.copies.attribution import Places
     from probe.copies.records import Buffers, Copies
     from probe.tape import Tape
 
 FORMAT_KEPT: Final = (MEMCPY, MATERIALIZE)
 """Kinds of copies that read as many bytes as they write."""
 GRADES: Final = ("measured", "inferred")
+PART: Final = 2**18
+"""Rows of the table `copies` that are made at a time."""
 
 
 @dataclass
 class CopyTables:
     """What is to be written: tables by name, what goes into run.json, (file, why) not read.
 
+    The table `copies` comes in parts, once: as a whole it would take twice the memory of all else.
     `summary` is None where no interposer was in any process: copies were not traced.
     """
 
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    tables: dict[str, pd.DataFrame | Iterable[pd.DataFrame]] = field(default_factory=dict)
     summary: dict[str, Any] | None = None
     rejected: list[tuple[str, str]] = field(default_factory=list)
 
@@ -101,6 +103,7 @@ class _Measured:
 class _Trace:
     """What was read of the tapes. `copies` are in order of time, with `kinds` and places `where`.
 
+    `source` has the row of the copy that wrote what each reads, -1 for none.
     `process` has the pid of each tape and ends with a -1, for copies of no tape; `filled` says of
     each block how and by how many bytes it was filled; `counts` are for run.json.
     """
@@ -112,6 +115,7 @@ class _Trace:
     details: list[str]
     copies: Copies
     kinds: NDArray[np.int8]
+    source: NDArray[np.int64]
     where: Places
     blocks: Buffers
     filled: tuple[Sequence[str], NDArray[np.int64]]
@@ -133,31 +137,31 @@ def _read(
     more = told.told_copies(reports, copies, tapes, places, free_texts)
     copies = records.Copies.joined([copies, *more]) if more else copies
     entries = records.entries_of(tapes, places.lookups)
-    libraries = np.array([library_of_module(each.module) for each in places.places], dtype=np.int8)
+    libraries = np.array([library_of_module(each.module) for each in places.callers], dtype=np.int8)
     attribution = Attribution(own, tapes, copies, entries, libraries)
     np.logical_or(copies.nested, attribution.nested(copies), out=copies.nested)
-    copies.reorder(np.argsort(copies.start, kind="stable"))
+    every, kept = len(copies), np.flatnonzero(~copies.nested)
+    copies = copies.select(kept[np.argsort(copies.start[kept], kind="stable")])
+    counts = {"nested_copies": every - len(copies), "refused_records": refused}
     details = list(free_texts.known)
     kinds = kinds_of(copies, details)
     blocks = records.buffers_of(tapes, places.lookups)
     process = np.array([tape.header.pid for tape in tapes] + [-1])
-    filled = allocations.filled(blocks, copies, np.array(KINDS)[kinds], process)
-    kept = ~copies.nested
-    if not kept.all():
-        copies, kinds = copies.rows(kept), kinds[kept]
-    counts = {"nested_copies": int(np.count_nonzero(~kept)), "refused_records": refused}
+    filled = allocations.filled(blocks, copies, kinds, process)
+    source = lineage.source_copies(copies, blocks, process, np.isin(kinds, FORMAT_KEPT))
     where = attribution.of(copies.tape, copies.site, copies.start)
     threads = thread_names(tapes, own)
     return _Trace(
-        tapes, threads, process, places, details, copies, kinds, where, blocks, filled,
+        tapes, threads, process, places, details, copies, kinds, source, where, blocks, filled,
         attribution, measured, counts,
     )  # fmt: skip
 
 
-def _tables(trace: _Trace, manifest: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+def _tables(
+    trace: _Trace, manifest: Mapping[str, Any]
+) -> dict[str, pd.DataFrame | Iterable[pd.DataFrame]]:
     command = (manifest.get("program") or {}).get("command") or ()
     made = {
-        "copies": _copies_table(trace),
         "buffers": _buffers_table(trace),
         "sites": sites.table_of(trace.sites, [str(each) for each in command]),
     }
@@ -167,7 +171,8 @@ def _tables(trace: _Trace, manifest: Mapping[str, Any]) -> dict[str, pd.DataFram
             writes[name].to_numpy(dtype=np.int64, na_value=NULL) for name in ("frame", "start_ns")
         )
         made["writes"] = writes.assign(measured=trace.measured.of(frame, start))
-    return {name: store.as_table(name, table) for name, table in made.items()}
+    finished = {name: store.as_table(name, table) for name, table in made.items()}
+    return {"copies": _copies_in_parts(trace), **finished}
 
 
 def _summary(trace: _Trace, manifest: Mapping[str, Any], reports: told.Reports) -> dict[str, Any]:
@@ -179,11 +184,17 @@ def _summary(trace: _Trace, manifest: Mapping[str, Any], reports: told.Reports) 
         "unattributed_bytes": int(trace.copies.bytes[nowhere].sum()),
         **trace.counts,
         "told_without_bytes": reports.without_bytes,
+        "not_read": [[name, why] for name, why in reports.rejected],
     }
 
 
-def _copies_table(trace: _Trace) -> pd.DataFrame:
-    copies, where = trace.copies, trace.where
+def _copies_in_parts(trace: _Trace) -> Iterator[pd.DataFrame]:
+    for begin in range(0, max(len(trace.copies), 1), PART):
+        yield _copies_table(trace, slice(begin, begin + PART))
+
+
+def _copies_table(trace: _Trace, part: slice) -> pd.DataFrame:
+    copies, where = trace.copies.rows(part), Places(*(each[part] for each in trace.where))
     placed = (where.stage != NOWHERE) | (where.frame != NULL)
     inferred = placed & trace.attribution.black_box
     return pd.DataFrame({
@@ -191,7 +202,7 @@ def _copies_table(trace: _Trace) -> pd.DataFrame:
         "frame": whole(where.frame),
         "stage": texts(where.stage, trace.attribution.stages),
         "thread": texts(copies.tape, trace.threads),
-        "kind": texts(trace.kinds, [kind.value for kind in KINDS]),
+        "kind": texts(trace.kinds[part], [kind.value for kind in KINDS]),
         "bytes": copies.bytes,
         "duration_ns": copies.end - copies.start,
         "site": numbered(copies.site),
@@ -203,7 +214,7 @@ def _copies_table(trace: _Trace) -> pd.DataFrame:
         "source_stride": whole(copies.source_stride),
         "domains": _domains(copies),
         "faults": whole(copies.faults),
-        "source_copy": numbered(_source_copies(trace)),
+        "source_copy": numbered(trace.source[part]),
         "grade": texts(inferred.astype(np.int8), GRADES),
         "measured": trace.counting(where, copies.start),
     })  # fmt: skip
@@ -220,39 +231,6 @@ def _domains(copies: Copies) -> pd.api.extensions.ExtensionArray:
     )
     names = [*DOMAINS, *(f"domain {each}" for each in range(len(DOMAINS), 256))]
     return texts(number, [f"{names[each // 256]}>{names[each % 256]}" for each in pairs.tolist()])
-
-
-def _source_copies(trace: _Trace) -> NDArray[np.int64]:
-    """Return for each copy the row of the one that wrote what it reads; -1 for none."""
-    copies, blocks = trace.copies, trace.blocks
-    rows_moved = np.where(BY_NUMPY[copies.method], NULL, copies.rows_moved)
-    written, read = (
-        lineage.extent(address, copies.bytes, rows_moved, copies.row_bytes, stride)
-        for address, stride in (
-            (copies.destination, copies.destination_stride),
-            (copies.source, copies.source_stride),
-        )
-    )
-    keeps = np.isin(trace.kinds, FORMAT_KEPT)
-    source = np.full(len(copies), lineage.NO_WRITER)
-    begun = dict(records.groups(trace.process[blocks.tape]))
-    for pid, rows in records.groups(trace.process[copies.tape]):
-        if pid < 0:
-            continue
-        fresh = begun.get(pid, rows[:0])  # first: a block begins before what is copied into it
-        address = blocks.address[fresh]
-        source[rows] = lineage.sources(
-            lineage.Ranges(
-                np.concatenate((address, written.start[rows])),
-                np.concatenate((address + blocks.bytes[fresh], written.end[rows])),
-            ),
-            np.concatenate((blocks.start[fresh], copies.end[rows])),
-            np.concatenate((np.full(len(fresh), lineage.NO_WRITER), rows)),
-            lineage.Ranges(read.start[rows], read.end[rows]),
-            read_ns=copies.start[rows],
-            whole=keeps[rows],
-        )
-    return source
 
 
 def _buffers_table(trace: _Trace) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from probe.copies.methods import METHODS
+from probe.copies.records import groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 LIBRARIES: Final = {"sws_": "swscale", "av_": "avutil", "avcodec_": "avcodec", "Ort": "onnxruntime"}
 """Beginning of an entry point's name, and of the file name of its library after "lib"."""
 NO_LIBRARY: Final = -1
+CODECS: Final = list(LIBRARIES).index("avcodec_")
+"""The library whose workers go on when its calls have returned."""
 STAGES: Final = {
     "VIDIOC_DQBUF": "capture",
     "avcodec_send_packet": "decode",
@@ -63,7 +66,26 @@ def library_of_module(path: str) -> int:
     )
 
 
-class Inside:
+class Lives:
+    """Intervals [start, end): how many hold a moment?"""
+
+    def __init__(self, start: NDArray[np.int64], end: NDArray[np.int64]) -> None:
+        self._begun, self._ended = np.sort(start), np.sort(end)
+
+    def count(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many hold each time."""
+        return np.searchsorted(self._begun, times, "right") - np.searchsorted(
+            self._ended, times, "right"
+        )
+
+    def any(self, start: int, end: int) -> bool:
+        """Say whether one of them has a moment in [start, end)."""
+        return bool(
+            np.searchsorted(self._begun, end) > np.searchsorted(self._ended, start, "right")
+        )
+
+
+class Inside(Lives):
     """Calls of one library's entry points: when exactly one thread is inside, which call is it?
 
     `number`, `thread`, `start` and `end` have one entry a call; calls of a thread inside its own
@@ -79,17 +101,11 @@ class Inside:
     ) -> None:
         outermost = np.array(list(_outermost(thread, start, end)), dtype=np.int64)
         number, begun, ended = number[outermost], start[outermost], end[outermost]
+        super().__init__(begun, ended)
         by_start, by_end = np.argsort(begun, kind="stable"), np.argsort(ended, kind="stable")
-        self._begun, self._ended = begun[by_start], ended[by_end]
         # Of the calls begun less those ended one is left: so is its number of the sums of numbers.
         self._begun_sum = np.concatenate(([0], np.cumsum(number[by_start])))
         self._ended_sum = np.concatenate(([0], np.cumsum(number[by_end])))
-
-    def count(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return how many threads are inside at each time."""
-        return np.searchsorted(self._begun, times, "right") - np.searchsorted(
-            self._ended, times, "right"
-        )
 
     def only(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the number of the call that the only thread inside made; -1 for none or more."""
@@ -125,11 +141,25 @@ class Calls:
         self.method = np.concatenate((entries.method, own.method))
         self.start = np.concatenate((entries.start, own.start))
         self.end = np.concatenate((entries.end, own.end))
+        self._handle = np.concatenate((entries.handle, np.zeros_like(own.start)))
         self.counts = np.isin(self.method, SCALERS)
 
     def chosen(self, numbers: NDArray[Any]) -> Inside:
         """Return who is inside the chosen calls (row numbers)."""
         return Inside(numbers, self.tape[numbers], self.start[numbers], self.end[numbers])
+
+    def codecs(self, process: NDArray[np.int64]) -> dict[int, Lives]:
+        """Return the codecs that are open, by process: from first to last call of each."""
+        rows = np.flatnonzero(LIBRARY_OF_METHOD[self.method] == CODECS)
+        return {
+            pid: Lives(*self._lives(rows[mine])) for pid, mine in groups(process[self.tape[rows]])
+        }
+
+    def _lives(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        codecs = [rows[mine] for _, mine in groups(self._handle[rows])]
+        start = [int(self.start[each].min()) for each in codecs]
+        end = [int(self.end[each].max()) for each in codecs]
+        return np.array(start, dtype=np.int64), np.array(end, dtype=np.int64)
 
     def stages(self, names: Iterable[str]) -> NDArray[np.int64]:
         """Return for each call the place in `names` of what a black box is at; -1 for none."""

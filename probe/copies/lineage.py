@@ -7,7 +7,9 @@ a transfer only the first byte of the source is known. A source that several cop
 lineage.
 
 The search is a segment tree over addresses, taken level by level so that each step is one sort and
-one search over all copies: O(n log^2 n), whatever the tapes say.
+one search over many copies: O(n log^2 n), whatever the tapes say. Time is gone through in stretches
+of `STRETCH` copies; of what was written before only what is still there is kept, so that an hour of
+copies takes no more memory than a minute.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from probe.copies.kinds import BY_NUMPY
+from probe.copies.records import groups
 from probe.tape import NULL
 
 if TYPE_CHECKING:
@@ -23,9 +27,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from probe.copies.records import Buffers, Copies
+
 NO_WRITER: Final = -1
 FARTHEST: Final = 2**47
 """No copy reaches further: the size of an address space."""
+STRETCH: Final = 2**19
+"""Copies that are looked at together."""
 
 
 class Ranges(NamedTuple):
@@ -57,35 +65,135 @@ def extent(
     return Ranges(start, np.where(address > 0, end, start))
 
 
-def sources(
-    writes: Ranges,
-    written_ns: NDArray[np.int64],
-    writer: NDArray[np.int64],
-    reads: Ranges,
-    *,
-    read_ns: NDArray[np.int64],
-    whole: NDArray[np.bool_],
-) -> NDArray[np.int64]:
-    """Return the writer of what each read reads; -1 where there is none.
+class Memory:
+    """What was written to the memory of a process so far, and of that what is still there."""
 
-    `written_ns` is when a write was complete, `writer` what to answer: -1 for a write that is no
-    copy, such as a new allocation. `whole` marks reads whose whole range must come from it; of the
-    others the first byte counts.
+    def __init__(self) -> None:
+        nothing = np.empty(0, dtype=np.int64)
+        self._there = Ranges(nothing, nothing)
+        self._writer = nothing
+
+    def sources(
+        self,
+        writes: Ranges,
+        written_ns: NDArray[np.int64],
+        writer: NDArray[np.int64],
+        reads: Ranges,
+        *,
+        read_ns: NDArray[np.int64],
+        whole: NDArray[np.bool_],
+    ) -> NDArray[np.int64]:
+        """Take further writes; return the writer of what each read reads, -1 where there is none.
+
+        `written_ns` is when a write was complete, `writer` what to answer: -1 for a write that is
+        no copy, such as a new allocation. `whole` marks reads whose whole range must come from it;
+        of the others the first byte counts. What is read here comes after all that was taken
+        before.
+        """
+        real = np.flatnonzero(writes.start < writes.end)
+        order = real[np.argsort(written_ns[real], kind="stable")]
+        before = len(self._writer) + np.searchsorted(written_ns[order], read_ns, "right")
+        self._writer = np.concatenate((self._writer, writer[order]))
+        self._there = Ranges(
+            np.concatenate((self._there.start, writes.start[order])),
+            np.concatenate((self._there.end, writes.end[order])),
+        )
+        found = np.full(len(read_ns), NO_WRITER)
+        asked = np.flatnonzero((reads.start < reads.end) & (before > 0))
+        if len(asked):
+            past = np.where(whole[asked], reads.end[asked], reads.start[asked] + 1)
+            last = _holding(self._there, Ranges(reads.start[asked], past), before[asked])
+            found[asked] = np.where(last >= 0, self._writer[last], NO_WRITER)
+        return found
+
+    def forget(self) -> None:
+        """Let go of what was written over: nobody can read it any more."""
+        seen = _visible(self._there)
+        self._there = Ranges(self._there.start[seen], self._there.end[seen])
+        self._writer = self._writer[seen]
+
+
+def source_copies(
+    copies: Copies,
+    blocks: Buffers,
+    process: NDArray[np.int64],
+    keeps: NDArray[np.bool_],
+    stretch: int = STRETCH,
+) -> NDArray[np.int64]:
+    """Return for each copy the row of the one that wrote what it reads; -1 for none.
+
+    The copies are in order of their start, `process` has the process of each tape, `keeps` marks
+    copies that read as many bytes as they write.
     """
-    real = np.flatnonzero(writes.start < writes.end)
-    order = real[np.argsort(written_ns[real], kind="stable")]
-    begin, end = writes.start[order], writes.end[order]
-    before = np.searchsorted(written_ns[order], read_ns, "right")  # writes that were complete
-    asked = np.flatnonzero((reads.start < reads.end) & (before > 0))
-    if not len(order) or not len(asked):
-        return np.full(len(read_ns), NO_WRITER)
-    until = np.where(whole[asked], reads.end[asked], reads.start[asked] + 1)
-    last = _last_touching(Ranges(begin, end), Ranges(reads.start[asked], until), before[asked])
-    found = np.full(len(read_ns), NO_WRITER)
-    touched = last >= 0
-    holds = touched & (begin[last] <= reads.start[asked]) & (until <= end[last])
-    found[asked[holds]] = writer[order][last[holds]]
-    return found
+    source = np.full(len(copies), NO_WRITER)
+    begun = dict(groups(process[blocks.tape]))
+    for pid, rows in groups(process[copies.tape]):
+        if pid < 0:
+            continue
+        fresh = begun.get(pid, rows[:0])  # first: a block begins before what is copied into it
+        written_ns = np.concatenate((blocks.start[fresh], copies.end[rows]))
+        order = np.argsort(written_ns, kind="stable")
+        memory, taken = Memory(), 0
+        for begin in range(0, len(rows), stretch):
+            now = rows[begin : begin + stretch]
+            until = int(np.searchsorted(written_ns, copies.start[now[-1]], "right", sorter=order))
+            writes = order[taken:until]
+            new, made = fresh[writes[writes < len(fresh)]], writes[writes >= len(fresh)]
+            made = rows[made - len(fresh)]
+            written, read = (_extents(copies, each) for each in (made, now))
+            source[now] = memory.sources(
+                Ranges(
+                    np.concatenate((blocks.address[new], written[0].start)),
+                    np.concatenate((blocks.address[new] + blocks.bytes[new], written[0].end)),
+                ),
+                np.concatenate((blocks.start[new], copies.end[made])),
+                np.concatenate((np.full(len(new), NO_WRITER), made)),
+                read[1],
+                read_ns=copies.start[now],
+                whole=keeps[now],
+            )
+            memory.forget()
+            taken = until
+    return source
+
+
+def _extents(copies: Copies, chosen: NDArray[np.int64]) -> tuple[Ranges, Ranges]:
+    """Return what the chosen copies write and what they read."""
+    size, row_bytes = copies.bytes[chosen], copies.row_bytes[chosen]
+    rows = np.where(BY_NUMPY[copies.method[chosen]], NULL, copies.rows_moved[chosen])
+    written, read = (
+        extent(address[chosen], size, rows, row_bytes, stride[chosen])
+        for address, stride in (
+            (copies.destination, copies.destination_stride),
+            (copies.source, copies.source_stride),
+        )
+    )
+    return written, read
+
+
+def _holding(writes: Ranges, reads: Ranges, before: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the last of the first `before` writes that touches a read, if it holds all of it."""
+    last = _last_touching(writes, reads, before)
+    holds = (writes.start[last] <= reads.start) & (reads.end <= writes.end[last])
+    return np.where((last >= 0) & holds, last, NO_WRITER)
+
+
+def _visible(writes: Ranges) -> NDArray[np.int64]:
+    """Return the writes of which a part was not written over by later ones, in their order."""
+    places = _distinct(np.concatenate((writes.start, writes.end)))
+    low, high = np.searchsorted(places, writes.start), np.searchsorted(places, writes.end)
+    levels = [np.full(len(places), NO_WRITER)]
+    for level, rows, node in _cover(low, high):
+        while len(levels) <= level:
+            levels.append(np.full((len(levels[-1]) + 1) // 2, NO_WRITER))
+        np.maximum.at(levels[level], node, rows)
+    upper = levels.pop()
+    while levels:  # down again: what covers a node covers both of its halves
+        lower = levels.pop()
+        upper = np.maximum(lower, np.repeat(upper, 2)[: len(lower)])
+    seen = np.zeros(len(low), dtype=bool)
+    seen[upper[upper >= 0]] = True
+    return np.flatnonzero(seen)
 
 
 def _last_touching(writes: Ranges, reads: Ranges, before: NDArray[np.int64]) -> NDArray[np.int64]:

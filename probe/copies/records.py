@@ -53,16 +53,29 @@ Found = TypeVar("Found")
 class _Rows:
     """Arrays of equal length, one entry a record."""
 
-    def rows(self, chosen: NDArray[Any]) -> Self:
-        """Return the chosen records (a mask or row numbers)."""
+    @classmethod
+    def room(cls, like: Self, count: int) -> Self:
+        """Return columns as `like` has them, for `count` records that are still to be put there."""
+        names = cls.__dataclass_fields__  # type: ignore[attr-defined]
+        return cls(*(np.empty(count, getattr(like, name).dtype) for name in names))
+
+    def put(self, begin: int, part: Self) -> None:
+        """Put the records of a part there, from `begin` on."""
+        for name in self.__dataclass_fields__:  # type: ignore[attr-defined]
+            column = getattr(part, name)
+            getattr(self, name)[begin : begin + len(column)] = column
+
+    def rows(self, chosen: NDArray[Any] | slice) -> Self:
+        """Return the chosen records: of a mask or row numbers a copy, of a slice a view."""
         names = self.__dataclass_fields__  # type: ignore[attr-defined]
         return type(self)(*(getattr(self, name)[chosen] for name in names))
 
-    def reorder(self, order: NDArray[Any]) -> None:
-        """Bring the records into an order, in place: a second set would need as much memory."""
+    def select(self, order: NDArray[np.int64]) -> Self:
+        """Keep these records, in this order, in place: a second set would need as much memory."""
         for name in self.__dataclass_fields__:  # type: ignore[attr-defined]
             column = getattr(self, name)
-            column[:] = column[order]
+            column[: len(order)] = column[order]
+        return self.rows(slice(0, len(order)))
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
@@ -206,17 +219,22 @@ def copies_of(tapes: Sequence[Tape], sites: Sequence[Lookup], texts: Texts) -> t
 
     `sites` has the merged sites of each tape (`probe.copies.sites`).
     """
-    parts, refused = [_copies(np.empty(0, record_dtype()), -1, lookup_of({}))[0]], 0
+    # All in one place from the start: joined afterwards, they would take twice the memory.
+    nothing = _copies(np.empty(0, record_dtype()), -1, lookup_of({}))[0]
+    most = sum(int(np.count_nonzero(tape.records["kind"] == COPY)) for tape in tapes)
+    copies = Copies.room(nothing, most)
+    count = refused = 0
     for number, (tape, known) in enumerate(zip(tapes, sites, strict=True)):
-        taken = [_copies(chunk, number, known) for chunk in _chunks(tape, COPY)]
-        if not taken:
-            continue
-        copies = Copies.joined([part for part, _, _ in taken])
-        sequences = np.concatenate([sequence for _, sequence, _ in taken])
-        _add_shapes(copies, sequences, tape, texts)
-        parts.append(copies)
-        refused += sum(count for _, _, count in taken)
-    return Copies.joined(parts), refused
+        begin, sequences = count, []
+        for chunk in _chunks(tape, COPY):
+            part, sequence, left_out = _copies(chunk, number, known)
+            copies.put(count, part)
+            count, refused = count + len(part), refused + left_out
+            sequences.append(sequence)
+        if sequences:
+            mine = copies.rows(slice(begin, count))
+            _add_shapes(mine, np.concatenate(sequences), tape, texts)
+    return copies.rows(slice(0, count)), refused
 
 
 def _chunks(tape: Tape, kind: int) -> Iterator[NDArray[Any]]:
@@ -372,19 +390,24 @@ def _all(
 
 
 def notes_of(tapes: Iterable[Tape]) -> list[Note]:
-    """Return the notes of all tapes; one that is no JSON object says its text under "text"."""
+    """Return the notes of all tapes in order of time.
+
+    One that is no JSON object says its text under "text".
+    """
     notes = []
     for tape in tapes:
         records = np.concatenate([tape.records[:0], *_chunks(tape, NOTE)])[:MOST_NOTES]
-        for name, text in zip(records["name"].tolist(), records["a"].tolist(), strict=True):
+        columns = (records[field].tolist() for field in ("t0", "name", "a"))
+        for t_ns, name, text in zip(*columns, strict=True):
             said = tape.names.get(text, "")
             try:
                 value = json_value(said)
             except (ValueError, RecursionError):
                 value = None
             known = value if isinstance(value, dict) else {"text": said[:DETAIL_LENGTH]}
-            notes.append(Note(tape.header.pid, tape.names.get(name, f"?{name}"), known))
-    return notes
+            key = tape.names.get(name, f"?{name}")
+            notes.append((t_ns, Note(tape.header.pid, key, known)))
+    return [note for _, note in sorted(notes, key=lambda pair: pair[0])]
 
 
 def counters_of(tape: Tape) -> Counters:

@@ -9,10 +9,12 @@ outside numpy. The source text is read when the Run is finalised, from the file 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
 import stat
+import tokenize
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -70,7 +72,7 @@ class Frame(NamedTuple):
         return self.package is None and not self.launcher and not _STANDARD.search(self.file)
 
 
-class Place(NamedTuple):
+class Caller(NamedTuple):
     """What tells two sites apart."""
 
     module: str
@@ -81,14 +83,14 @@ class Place(NamedTuple):
 
 @dataclass
 class Sites:
-    """The sites of all tapes: `places` numbers them, `lookups` has one for each tape."""
+    """The sites of all tapes: `callers` numbers them, `lookups` has one for each tape."""
 
-    places: dict[Place, int] = field(default_factory=dict)
+    callers: dict[Caller, int] = field(default_factory=dict)
     lookups: list[Lookup] = field(default_factory=list)
 
-    def number(self, place: Place) -> int:
+    def number(self, caller: Caller) -> int:
         """Return the number of a site, a new one at need."""
-        return self.places.setdefault(place, len(self.places))
+        return self.callers.setdefault(caller, len(self.callers))
 
 
 def merged(tapes: Iterable[Tape]) -> Sites:
@@ -101,29 +103,29 @@ def merged(tapes: Iterable[Tape]) -> Sites:
         for number, module, offset, symbol, stack in zip(*columns, strict=True):
             texts = (tape.names.get(each, "") for each in (module, symbol, stack))
             path, function, lines = texts
-            place = Place(path[:MOST_PATH], offset, function[:MOST_PATH], lines)
-            known[number] = sites.number(place)
+            caller = Caller(path[:MOST_PATH], offset, function[:MOST_PATH], lines)
+            known[number] = sites.number(caller)
         sites.lookups.append(lookup_of(known))
     return sites
 
 
 def table_of(sites: Sites, command: Sequence[str] = ()) -> pd.DataFrame:
     """Return the table `sites`; `command` is how the program was started."""
-    stacks = [frames_of(place.stack) for place in sites.places]
+    stacks = [frames_of(caller.stack) for caller in sites.callers]
     packages = _started_from(stacks, command)
     symbols, sources = Symbols(), _Sources()
     rows = [
-        {"site": number, **_row(place, stack, own_line(stack, packages),
-                                symbols.name(place.module, place.offset), sources)}
-        for (place, number), stack in zip(sites.places.items(), stacks, strict=True)
+        {"site": number, **_row(caller, stack, own_line(stack, packages),
+                                symbols.name(caller.module, caller.offset), sources)}
+        for (caller, number), stack in zip(sites.callers.items(), stacks, strict=True)
     ]  # fmt: skip
     return store.as_table("sites", pd.DataFrame(rows, columns=list(store.TABLES["sites"])))
 
 
 def _row(
-    place: Place, stack: list[Frame], frame: Frame | None, symbol: str, sources: _Sources
+    caller: Caller, stack: list[Frame], frame: Frame | None, symbol: str, sources: _Sources
 ) -> dict[str, Any]:
-    said = {"module": place.module or None, "symbol": symbol or place.symbol or None}
+    said = {"module": caller.module or None, "symbol": symbol or caller.symbol or None}
     if frame is None:
         return said
     said["stack"] = json.dumps([[each.file, each.line, each.function] for each in stack])
@@ -222,4 +224,13 @@ def _source(file: Path) -> list[bytes]:
         return []
     first, _, _ = data.partition(b"\n")
     is_python = file.suffix in {".py", ".pyw"} or (first.startswith(b"#!") and b"python" in first)
-    return data.splitlines() if is_python else []
+    return _in_utf8(data).splitlines() if is_python else []
+
+
+def _in_utf8(source: bytes) -> bytes:
+    """Return source as the compiler counts its columns: in UTF-8, whatever it is written in."""
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+        return source.decode(encoding, "replace").encode()
+    except (SyntaxError, LookupError):  # it names no encoding that Python has
+        return source

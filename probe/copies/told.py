@@ -6,6 +6,8 @@ tell of copies; those that the interposer saw as well are left out.
 
 from __future__ import annotations
 
+import errno
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +21,7 @@ from probe.copies.methods import DOMAINS, METHODS
 from probe.copies.readers import cupti, gstreamer, onnxruntime
 from probe.copies.readers.matching import unseen
 from probe.copies.records import MOST_BYTES, MOST_NS, Copies
-from probe.copies.sites import Place
+from probe.copies.sites import Caller
 from probe.errors import ProbeError
 from probe.tape import NULL
 
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
 
 HEAD_BYTES: Final = 4_096
 MOST_FILES: Final = 100
+UNKNOWN_KIND: Final = (
+    "neither an SQLite export of Nsight Systems, nor a profile of ONNX Runtime, nor a log of"
+    " GStreamer"
+)
 _CUDA: Final = [
     number for number, method in METHODS.items() if method.name.startswith(("cudaMem", "cuMem"))
 ]
@@ -59,32 +65,45 @@ def reports_of(path: Path, folder: Path, manifest: Mapping[str, Any]) -> Reports
     clocks = manifest.get("clocks") or {}
     offset = int(clocks.get("start_monotonic_ns", 0)) - int(clocks.get("start_wall_ns", 0))
     reports, ops = Reports(store.empty_table("ops")), []
-    for file in _files(path, folder, manifest):
+    asked = _asked(path, manifest)
+    for file in _files(folder, asked):
         try:
+            _check_kind(file)
             with file.open("rb") as stream:
                 head = stream.read(HEAD_BYTES)
             if head.startswith(cupti.MAGIC):
                 reports.cupti.append(cupti.read(file, offset))
             elif onnxruntime.is_profile(head):
                 ops.append(onnxruntime.read(file))
+            elif file in asked and not gstreamer.is_log(head):
+                reports.rejected.append((file.name, UNKNOWN_KIND))
             else:
                 reports.gstreamer.append(gstreamer.read(file, offset))
         except (ProbeError, OSError) as error:
-            reports.rejected.append((file.name, str(error)))
+            why = error.strerror if isinstance(error, OSError) else None
+            reports.rejected.append((file.name, why or str(error)))
     if ops:
         reports.ops = pd.concat(ops, ignore_index=True)
     return reports
 
 
-def _files(path: Path, folder: Path, manifest: Mapping[str, Any]) -> list[Path]:
+def _asked(path: Path, manifest: Mapping[str, Any]) -> list[Path]:
+    """Return the files that the scenario names; one of a bundle lies in the Run itself."""
     resolved = (manifest.get("scenario") or {}).get("resolved") or {}
     named = (resolved.get("copies") or {}).get("read") or []
+    return [inside if (inside := path / str(name)).is_file() else Path(str(name)) for name in named]
+
+
+def _files(folder: Path, asked: Sequence[Path]) -> list[Path]:
     left = [*folder.glob(f"{onnxruntime.PREFIX}*.json"), *folder.glob(gstreamer.PATTERN)]
-    asked = [
-        inside if (inside := path / str(name)).is_file() else Path(str(name)) for name in named
-    ]
-    found = [file for file in (*sorted(left), *asked) if file.is_file()]
+    found = [*(file for file in sorted(left) if file.is_file()), *asked]
     return list(dict.fromkeys(found))[:MOST_FILES]
+
+
+def _check_kind(file: Path) -> None:
+    """Raise `OSError` for what is no plain file: a device or a pipe may never end."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a plain file")
 
 
 def told_copies(
@@ -99,16 +118,16 @@ def told_copies(
         new = told[unseen(told, mine[mine["rows"].notna()], ("pid", "rows", "row_bytes"))]
         new = new[unseen(new, mine[mine["rows"].isna()], ("pid", "bytes"))]
         new = new.assign(end_ns=new["t_ns"], source="cpu", destination="cpu")
-        found.append(_copies(new, threads, GSTREAMER, sites.number(_place("GStreamer")), texts))
+        found.append(_copies(new, threads, GSTREAMER, sites.number(_caller("GStreamer")), texts))
     for told in reports.cupti:
         mine = _seen(seen, process, None)
         new = told[unseen(told, mine[mine["method"].isin(_CUDA)], ("bytes",))]
-        found.append(_copies(new, threads, CUPTI, sites.number(_place("CUPTI")), texts))
+        found.append(_copies(new, threads, CUPTI, sites.number(_caller("CUPTI")), texts))
     return found
 
 
-def _place(runtime: str) -> Place:
-    return Place(runtime, 0, "", "")
+def _caller(runtime: str) -> Caller:
+    return Caller(runtime, 0, "", "")
 
 
 def _seen(copies: Copies, process: NDArray[np.int64], pids: Iterable[int] | None) -> pd.DataFrame:

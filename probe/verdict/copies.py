@@ -35,5 +35,5 @@ def copies(run: Run) -> dict[str, Number] | None:
     return numbers | {
         "frame_equivalents": ledger.frame_equivalents,
         "explained_ratio": ledger.explained_ratio,
-        "blind": len(ledger.blind),
+        "blind": len({each.pid for each in ledger.blind}),
     }

@@ -84,6 +84,11 @@ class Evidence:
         """The measured window, up to the end of a source that ended by itself."""
         return measured.live_window(self.manifest, self.all_frames)
 
+    @cached_property
+    def watched(self) -> bool:
+        """Whether deep mode looked at frames: it delays those, by a page fault for each page."""
+        return bool(len(self.run.table("writes")))
+
     @property
     def live(self) -> bool:
         """Whether frames of a source were measured."""

@@ -17,6 +17,10 @@ UNWEIGHED: Final = (
     "the harness's own weight is not measured: no stored calibration of this device with these "
     "collectors"
 )
+WATCHED: Final = (
+    "copies were checked against written pages (--copies deep), which delays the frames that are "
+    "looked at: latencies are not those of the program"
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ def validity_of(evidence: Evidence) -> Validity:
         *_ending(evidence),
         *_tapes(evidence),
         *_copies(evidence),
+        *_watched(evidence),
         *_release(evidence),
         *_preparation(evidence),
         UNWEIGHED,
@@ -90,13 +95,22 @@ def _tapes(evidence: Evidence) -> list[str]:
 
 def _copies(evidence: Evidence) -> list[str]:
     """Say where fewer copies were recorded than were made: their numbers are lower bounds."""
-    processes = (evidence.manifest.get("copies") or {}).get("processes") or ()
+    found = evidence.manifest.get("copies") or {}
+    processes = found.get("processes") or ()
+    unread = [f"{name} could not be read: {why}" for name, why in found.get("not_read") or ()]
     lost = sum(int(each.get("lost") or 0) for each in processes)
     stopped = any(each.get("stopped") for each in processes)
     if not lost and not stopped:
-        return []
+        return unread
     why = "their room was used up" if stopped else "no room on the tape"
-    return [f"{lost} records of copies were lost: {why}, their numbers are lower bounds"]
+    return [
+        *unread,
+        f"{lost} records of copies were lost: {why}, their numbers are lower bounds",
+    ]
+
+
+def _watched(evidence: Evidence) -> list[str]:
+    return [WATCHED] if evidence.watched else []
 
 
 def _release(evidence: Evidence) -> list[str]:

@@ -44,7 +44,7 @@ def limits(subject: Subject, ledger: Ledger, unit: str) -> Iterable[Limit]:
         said_so = "the program ended in its warm-up: all that it did is counted, its start included"
         yield Limit("window", said_so, status.LIMITED.saying("empty"))
     if ledger.lost or ledger.stopped:
-        yield Limit("complete", _lost(ledger), status.LIMITED.saying("lower bound"))
+        yield Limit("complete", _lost(ledger, processes), status.LIMITED.saying("lower bound"))
     if ledger.blind:
         yield Limit("blind", blindness(ledger.blind), status.LIMITED.saying("blind"))
     yield _attributed(ledger, unit)
@@ -60,13 +60,19 @@ def limits(subject: Subject, ledger: Ledger, unit: str) -> Iterable[Limit]:
                     " the program says none")  # fmt: skip
 
 
-def _lost(ledger: Ledger) -> str:
+def _lost(ledger: Ledger, processes: list[dict[str, Any]]) -> str:
     parts = []
     if ledger.lost:
         parts.append(f"{numbers.plural(ledger.lost, 'copy', 'copies')} found no room on a tape")
     if ledger.stopped:
         stopped = numbers.plural(ledger.stopped, "process", "processes")
-        parts.append(f"the tapes of {stopped} came to their limit")
+        notes = [note for process in processes for note in process.get("notes") or []]
+        why = {str(note.get("why")) for note in notes if note.get("key") == "stopped"}
+        parts.append(
+            f"{stopped} stopped recording ({without_folders('; '.join(sorted(why)))})"
+            if why
+            else f"the tapes of {stopped} came to their limit"
+        )
     return f"{numbers.listed(parts)}: every number is at least this"
 
 

@@ -91,6 +91,9 @@ def _copied(subject: Subject) -> Figure:
     said = subject.verdict.get("copies")
     if said is None:
         return Figure("bytes copied per frame", numbers.NOT_MEASURED, "", None, "copy ledger")
+    if said["count_per_frame"] is None:
+        basis = "copy ledger: traced, but no measured frame is known"
+        return Figure("bytes copied per frame", numbers.NOT_MEASURED, "", None, basis)
     kinds = [kind.value for kind in Kind]
     size = sum(float(said[f"{kind}_bytes_per_frame"]) for kind in kinds)
     count = numbers.fixed(float(said["count_per_frame"]), 1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from probe.model import FindingOutcome
 from reports.charts.stages_named import slot
 from reports.page import numbers, status
+from reports.page.privacy import without_folders
 from reports.sections import copy_evidence
 
 if TYPE_CHECKING:
@@ -142,7 +143,18 @@ def _value(key: str, value: object) -> str:
 def _others(every: list[dict[str, Any]]) -> list[tuple[Status, str]]:
     rest = []
     for outcome in (FindingOutcome.PASSED.value, FindingOutcome.NOT_MEASURED.value):
-        titles = [str(each.get("title")) for each in every if each.get("outcome") == outcome]
-        if titles:
-            rest.append((status.of_outcome(outcome), "; ".join(titles)))
+        mine = [each for each in every if each.get("outcome") == outcome]
+        if mine:
+            titles = "; ".join(str(each.get("title")) for each in mine)
+            rest.append((status.of_outcome(outcome), titles + _unseen(mine)))
     return rest
+
+
+def _unseen(found: list[dict[str, Any]]) -> str:
+    """Say once what several audits could not see."""
+    reasons = [
+        without_folders(str(reason))
+        for each in found
+        for reason in (each.get("evidence") or {}).get("unseen") or ()
+    ]
+    return f". Not seen: {'; '.join(dict.fromkeys(reasons))}" if reasons else ""

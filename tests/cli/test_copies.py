@@ -25,6 +25,7 @@ def call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     def verb(*arguments: str) -> tuple[int, str, str]:
         code = cli.execute(("copies", *arguments))
@@ -99,7 +100,40 @@ def test_the_ledger_is_a_table_of_lines(traced: Path, call: Any) -> None:
         "(none)", "memcpy", "memmove", "1,382,400", "1.00", "0.500", "1,382,400",
     ]  # fmt: skip
     assert rows["libswscale.so.9", "scale"][-4] == "1,000"
-    assert "5 copies below 256 bytes, 500 B over the whole run" in rest[-1]
+    assert "5 shorter copies (below copies.bytes)" in rest[-1]
+    assert rest[-1].endswith("500 B over the whole run")
+
+
+@pytest.mark.parametrize("by", ["line", "stage", "kind", "module"])
+def test_a_terminal_of_eighty_columns_holds_every_row(
+    traced: Path, call: Any, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    sites = SITES.assign(expression="self._scaler.reformat(picture, width=1280, height=720) " * 2)
+    store.write_table(traced, "sites", sites)
+    copies = store.Run.open(traced).table("copies").assign(method="av_image_copy_to_buffer")
+    store.write_table(traced, "copies", copies.assign(stage="postprocess"))
+    wide = call(str(traced), "--by", by)[1].splitlines()
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = call(str(traced), "--by", by)[1].splitlines()
+    begin = next(k for k, line in enumerate(narrow) if line.startswith(("SITE", by.upper())))
+    table = narrow[begin : narrow.index("", begin)] if "" in narrow[begin:] else narrow[begin:]
+    assert max(map(len, table)) <= 80
+    if by == "line":
+        assert max(map(len, wide)) > 80
+        assert table[2].startswith("app.py:12 self._scaler.reformat(")
+        assert table[3].split() == [
+            "postprocess", "memcpy", "av_image_copy_to...", "1,382,400", "1.00", "0.500", "0",
+        ]  # fmt: skip
+
+
+def test_two_files_of_one_name_are_two_rows(traced: Path, call: Any) -> None:
+    sites = SITES.assign(expression="picture.copy()", line=12)
+    sites["file"] = [None, "/home/me/a/app.py", "/home/me/b/app.py"]
+    store.write_table(traced, "sites", sites)
+    copies = store.Run.open(traced).table("copies").assign(stage="infer", method="memcpy")
+    store.write_table(traced, "copies", copies)
+    rows = [row for row in cells(call(str(traced))[1]) if row[:1] == ["app.py:12"]]
+    assert len(rows) == 2
 
 
 @pytest.mark.parametrize(
@@ -133,6 +167,23 @@ def test_few_rows_are_shown_and_the_rest_counted(traced: Path, call: Any) -> Non
     assert "... and 2 more rows: --top 0 shows all" in out
     assert "picture.copy()" not in out
     assert "picture.copy()" in call(str(traced), "--top", "0")[1]
+
+
+def test_nothing_seen_is_no_row_of_noughts(traced: Path, call: Any) -> None:
+    store.write_table(traced, "copies", rows_of([]))
+    code, out, _ = call(str(traced))
+    assert code == EXIT_OK
+    head = out.splitlines()[0]
+    assert "no copy large enough for a record was seen, which need not mean that there was" in head
+    assert "BLIND         java (9)" in out
+    assert "SITE" not in out
+
+
+def test_a_table_that_is_gone_is_said_to_be(traced: Path, call: Any) -> None:
+    (traced / "copies.parquet").unlink()
+    code, out, _ = call(str(traced))
+    assert code == EXIT_ENVIRONMENT
+    assert "copies.parquet is not in the Run any more" in out
 
 
 def changed(path: Path, collectors: list[dict[str, Any]]) -> str:

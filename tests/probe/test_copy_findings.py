@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from probe import copy_cases
-from probe.audits import redundant_copies, stride_mismatch
+from probe import copy_cases, moves
+from probe.audits import iobinding_misuse, redundant_copies, stride_mismatch
 from probe.copy_cases import FRAME_BYTES, FRAMES, Copied
 from probe.copy_findings import MOST, Question, conclude, unseen
 from probe.model import Finding, FindingOutcome, Grade
@@ -126,12 +126,65 @@ def test_copies_that_belong_to_no_frame_cost_all_the_same() -> None:
     assert found.evidence["sample_frames"] == []
 
 
-def test_a_pass_says_what_was_not_seen() -> None:
+def test_to_find_nothing_is_no_pass_where_something_was_not_seen() -> None:
     run = copy_cases.copying_run(PLAIN, blind=("/bin/tool", "static"))
     (found,) = redundant_copies.judge(run)
-    assert found.outcome is PASSED
-    assert found.title == "Bytes copied twice: none, in what was seen (not seen: tool: static)"
+    assert found.outcome is NOT_MEASURED
+    assert found.title == "Bytes copied twice: none in what was seen, which is not all"
     assert found.evidence["unseen"] == ["tool: static"]
+
+
+def test_what_was_found_stands_whatever_else_was_not_seen() -> None:
+    run = copy_cases.copying_run(PLAIN, blind=("/bin/tool", "static"))
+    assert [each.outcome for each in every_copy(run)] == [FAILED]
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({}, PASSED),
+        ({"stopped": True}, NOT_MEASURED),
+        ({"lost": 1}, NOT_MEASURED),
+        ({"hooks": [{"hook": "astype", "state": "off", "why": "its test failed"}]}, NOT_MEASURED),
+        ({"hooks": [{"hook": "cuMemcpy", "state": "missing", "why": "not there"}]}, PASSED),
+    ],
+    ids=["whole", "stopped", "lost", "off", "missing"],
+)
+def test_a_ledger_with_gaps_passes_nothing(
+    changes: dict[str, Any], outcome: FindingOutcome
+) -> None:
+    (found,) = redundant_copies.judge(of_process(changes))
+    assert found.outcome is outcome
+
+
+def of_process(changes: dict[str, Any]) -> Run:
+    """Return a Run of one plain copy a frame, whose process says this, too."""
+    run = copy_cases.copying_run(PLAIN)
+    (process,) = run.manifest["copies"]["processes"]
+    said = {**run.manifest["copies"], "processes": [{**process, **changes}]}
+    tables = {name: run.table(name) for name in moves.TABLES}
+    return Run.of({**run.manifest, "copies": said}, tables)
+
+
+def test_what_is_known_by_its_line_alone_needs_the_lines() -> None:
+    python = {"version": "3.14.0", "frames": "none", "why": "offsets are not known"}
+    run = of_process({"python": python})
+    assert redundant_copies.judge(run)[0].outcome is PASSED
+    (found,) = iobinding_misuse.judge(run)
+    assert found.outcome is NOT_MEASURED
+    assert found.evidence["unseen"] == [
+        "python3: the lines of Python 3.14.0: offsets are not known"
+    ]
+
+
+def test_what_a_program_did_that_ended_in_its_warm_up_is_a_warning_at_most() -> None:
+    run = copy_cases.copying_run(PLAIN)
+    window = run.manifest["window"]
+    empty = {**window, "end_ns": window["start_ns"]}
+    tables = {name: run.table(name) for name in moves.TABLES}
+    ended = Run.of({**run.manifest, "window": empty}, tables)
+    assert [each.outcome for each in every_copy(run)] == [FAILED]
+    assert [each.outcome for each in every_copy(ended)] == [WARNING]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +198,7 @@ def test_a_pass_says_what_was_not_seen() -> None:
 def test_no_copy_seen_is_not_measured_where_nobody_could_look(run: Run, why: str) -> None:
     (found,) = every_copy(run)
     assert found.outcome is NOT_MEASURED
-    assert why in found.title
+    assert found.evidence["unseen"] == [why]
 
 
 def test_what_was_not_seen_is_said_in_words() -> None:
@@ -170,7 +223,7 @@ def test_copies_outside_the_window_of_a_run_without_frames_are_not_measured() ->
     run.table("copies")["measured"] = False
     (found,) = every_copy(run)
     assert found.outcome is NOT_MEASURED
-    assert "outside the measured window" in found.title
+    assert found.evidence["unseen"] == ["every copy lies outside the measured window"]
 
 
 def test_a_black_box_is_inferred_and_lineage_derived() -> None:

@@ -17,6 +17,7 @@ from probe.model import Finding, FindingOutcome
 from probe.store import Run
 from probe.verdict import schema
 from probe.verdict.evidence import Evidence
+from probe.verdict.validity import WATCHED
 
 VALIDATOR = jsonschema.Draft202012Validator(schema.schema())
 KINDS = (
@@ -477,6 +478,26 @@ def test_an_audit_without_its_tables_is_not_measured() -> None:
     assert found["late_frames"].outcome is FindingOutcome.NOT_MEASURED
     assert found["late_frames"].evidence == {"missing": ["spans"]}
     assert found["block_delivery"].outcome is FindingOutcome.PASSED
+    untraced = found["redundant_copies"]
+    assert untraced.title == "Bytes copied twice: copies were not traced"
+    assert untraced.remedy == "measure again with --copies on"
+
+
+@pytest.mark.parametrize(("kind", "outcome"), [("late", "inconclusive"), ("live", "supported")])
+def test_a_deep_run_refutes_nothing_by_its_latencies_and_says_why(
+    kind: str, outcome: str, made_run: Make
+) -> None:
+    run = Run.open(made_run(kind))
+    assert judged(run)["real_time"]["outcome"] == {"late": "refuted", "live": "supported"}[kind]
+    writes = pd.DataFrame({"frame": [1], "stage": ["infer"], "written_bytes": [1]})
+    found = judged(changed(run, writes=writes))
+    assert found["real_time"]["outcome"] == outcome
+    assert found["validity"]["status"] == "limited"
+    assert WATCHED in found["validity"]["reasons"]
+    assert WATCHED not in judged(run)["validity"]["reasons"]
+    if kind == "late":
+        assert found["real_time"]["rule"] == 3
+        assert "deep mode delayed frames" in found["real_time"]["reason"]
 
 
 def test_an_audit_sees_only_what_it_declared() -> None:

@@ -9,7 +9,16 @@ import pytest
 
 from probe import judge
 from probe.copies.methods import Kind
-from probe.ledger import PER_FRAME, PER_OUTPUT, PER_RUN, Blind, Ledger, Move, blind_of, ledger_of
+from probe.ledger import (
+    PER_FRAME,
+    PER_OUTPUT,
+    PER_RUN,
+    Blind,
+    Ledger,
+    Operator,
+    blind_of,
+    ledger_of,
+)
 from probe.store import Run
 
 SECOND = 10**9
@@ -206,6 +215,8 @@ def test_a_black_box_divides_by_the_frames_that_were_inferred() -> None:
     assert (found.frames, found.per) == (2, PER_FRAME)
     assert found.inferred
     assert not ledger().inferred
+    gap = rows.assign(frame=rows["frame"].replace(2, 4))
+    assert ledger(frames=frames(0), spans=spans(), copies=gap).frames == 4, "1 to 4 were decoded"
 
 
 def test_where_no_frame_is_known_the_sums_are_those_of_the_run() -> None:
@@ -241,6 +252,9 @@ def test_blind_processes_are_told_even_where_nothing_was_traced() -> None:
     assert ledger().blind == expected
     assert blind_of(MANIFEST | {"copies": None}) == expected[:1]
     assert blind_of({}) == ()
+    noted = {"pid": 5, "notes": [{"key": "blind", "what": "java", "why": "stubs"}]}
+    both = MANIFEST | {"copies": {"processes": [noted]}}
+    assert blind_of(both) == expected[:1], "one process is blind once"
 
 
 def test_counters_of_all_processes_add_up() -> None:
@@ -286,8 +300,8 @@ def test_moves_in_the_graph_are_those_of_one_inference() -> None:
         )
     ]  # fmt: skip
     assert ledger(ops=pd.DataFrame(rows)).in_graph == (
-        Move("out", "ReorderOutput", "CPU", 64.0, 1.0, 1.0),
-        Move("cast", "Cast", "CPU", 16.0, 0.5, 0.5),
+        Operator("out", "ReorderOutput", "CPU", 64.0, 1.0, 1.0),
+        Operator("cast", "Cast", "CPU", 16.0, 0.5, 0.5),
     )
 
 

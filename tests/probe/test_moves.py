@@ -81,7 +81,7 @@ def test_without_frames_what_is_read_again_and_again_is_a_background() -> None:
 def test_a_conversion_is_found_behind_a_chain_of_a_hundred_thousand_copies() -> None:
     count = 100_000
     run = copy_cases.copying_run(PLAIN, frames=1)
-    first = run.table("copies")
+    first = run.table("copies").astype({"kind": "string"})
     rows = pd.concat([first] * count, ignore_index=True)
     rows["source_copy"] = pd.array(np.arange(count) - 1, dtype="Int64").astype("Int64")
     rows.loc[0, "source_copy"] = pd.NA

@@ -23,14 +23,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from probe import judge
 from probe.ledger import ledger_of
 from probe.store import TABLES, Run
 from reports.charts import copy_graph
 from reports.charts.copy_graph import Flow, Move, Station
 from reports.charts.copy_shapes import fitted
 from reports.page import numbers
+from reports.page.subject import Subject
 from reports.run_report import render
 from reports.sections import copy_evidence
+from reports.sections.method import missing
 
 Judged = tuple[Run, dict[str, Any]]
 Make = Callable[..., Judged]
@@ -293,8 +296,33 @@ def test_what_is_not_seen_stands_beside_the_numbers(copied: Make) -> None:
         "1 large allocation was passed on unseen",
     ):
         assert words in text, words
+    noted = {**process, "lost": 0, "notes": [{"key": "stopped", "why": "no space left"}]}
+    text += plain(section(copied("live", summary={"processes": [noted]})).text)
+    assert "1 process stopped recording (no space left): every number is at least this" in text
     assert "numpy.copyto" not in text
     assert "eve" not in re.findall(r"[a-z]+", text)
+
+
+def test_what_many_audits_could_not_see_is_said_once(copied: Make) -> None:
+    blind = [{"pid": 77, "exe": "/home/eve/jdk/bin/java", "why": "HotSpot copies by its own stubs"}]
+    run, _ = copied("live", facts={"blind": blind})
+    text = plain(section((run, judge.judge(run)), "findings").text)
+    _, _, others = text.partition("Device memory read uncached")
+    assert others.count("HotSpot copies by its own stubs") == 1
+    assert text.count("none in what was seen, which is not all") > 2
+    assert text.count("Not seen: ") == 1
+
+
+def test_copies_stand_once_among_what_is_missing(judged: Make, altered: Make) -> None:
+    run, verdict = judged("live")
+    off = {"name": "copies", "outcome": "off", "reason": "copies.mode is off",
+           "remedy": "run it with --copies on", "tracks": []}  # fmt: skip
+    ok = {**off, "outcome": "ok", "reason": None, "remedy": None}
+    others = [each for each in run.manifest["collectors"] if each["name"] != "copies"]
+    for collectors in ([*others, off], [*others, ok], others):
+        manifest = {**run.manifest, "collectors": collectors}
+        rows = missing(Subject.of((Run.of(manifest, {}), {**verdict, "copies": None})))
+        assert [what for what, _ in rows].count("copies") == 1
 
 
 def test_a_run_in_which_copies_were_not_traced_says_why(
@@ -401,6 +429,25 @@ def test_nothing_copied_is_told_as_such_with_the_size_from_which_on(copied: Make
     assert "No copy was seen, which need not mean that there was none." in section(pair).text
 
 
+def test_a_program_that_ended_in_its_warm_up_has_a_page_with_all_that_it_did(copied: Make) -> None:
+    run, _ = copied("live", deep=True)
+    window = run.manifest["window"]
+    manifest = {**run.manifest, "window": {**window, "end_ns": window["start_ns"]}}
+    tables = {name: run.table(name).copy() for name in TABLES if run.has(name)}
+    for name in ("frames", "copies", "buffers", "writes"):
+        tables[name]["measured"] = False
+    ended = Run.of(manifest, tables)
+    pair = ended, judge.judge(ended)
+    assert "bytes copied per framenot measured" in plain(section(pair, "numbers").text)
+    shown = section(pair)
+    assert "the program ended in its warm-up" in shown.text
+    ledger = ledger_of(ended)
+    assert ledger is not None
+    assert ledger.lines
+    assert ledger.buffers
+    assert ledger.explained
+
+
 def test_hostile_names_stand_as_text_and_folders_do_not_enter(copied: Make) -> None:
     run, verdict = copied("live")
     tables = {name: run.table(name).copy() for name in TABLES if run.has(name)}
@@ -410,7 +457,7 @@ def test_hostile_names_stand_as_text_and_folders_do_not_enter(copied: Make) -> N
     sites["module"] = "/home/eve/lib/" + HOSTILE.replace("/", "")
     sites["symbol"] = sites["function"] = HOSTILE
     copies["detail"] = HOSTILE
-    copies["stage"] = copies["stage"].replace("infer", HOSTILE)
+    copies["stage"] = copies["stage"].astype("string").replace("infer", HOSTILE)
     html = page((Run.of(run.manifest, tables), verdict))
     shown = Section(html, "copies")
     assert HOSTILE not in html

@@ -135,7 +135,9 @@ def test_hostile_names_do_nothing(browser: Any, page: MakePage, copied: Make) ->
     tables = {name: run.table(name).copy() for name in names}
     tables["sites"][["expression", "function", "symbol"]] = hostile
     tables["copies"]["detail"] = hostile
-    tables["copies"]["stage"] = tables["copies"]["stage"].replace("decode", hostile)
+    tables["copies"]["stage"] = (
+        tables["copies"]["stage"].astype("string").replace("decode", hostile)
+    )
     browser.open(page((Run.of(run.manifest, tables), verdict), name="hostile-copies"))
     assert browser.complaints == []
     assert browser.ask("document.title").endswith(": run report")

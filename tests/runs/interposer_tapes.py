@@ -121,9 +121,9 @@ class ThreadTape:
         values = (start, end, size, address, tape.NULL, self.tid if tid is None else tid)
         self.add(tape.BUFFER, self.site() if site is None else site, *values)
 
-    def note(self, key: str, said: Any) -> None:
+    def note(self, key: str, said: Any, t_ns: int = 0) -> None:
         name, text = self.text(key), self.text(said if isinstance(said, str) else json.dumps(said))
-        self.add(tape.NOTE, name, 0, 0, 0, text, 0, 0)
+        self.add(tape.NOTE, name, t_ns, 0, 0, text, 0, 0)
 
     def span(self, stage: str, start: int, end: int, frame: int, given: int = tape.NULL) -> None:
         self.add(tape.SPAN, self.text(stage), start, end, frame, tape.NULL, tape.NULL, given)

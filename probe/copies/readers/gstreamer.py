@@ -27,8 +27,14 @@ _LINE: Final = re.compile(
     r"^(?:\x1b\[[\d;]*m)*(\d+):(\d\d):(\d\d)\.(\d{9})\s+"  # time since gst_init
     r"(?:\x1b\[[\d;]*m)*\s*(\d+)(?:\x1b\[[\d;]*m)*\s+0x[0-9a-f]+\s.*?GST_PERFORMANCE\s+(.*)$"
 )
+_BEGIN: Final = re.compile(rb"^(?:\x1b\[[\d;]*m)*\d+:\d\d:\d\d\.\d{9}\s", re.MULTILINE)
 _PLANE: Final = re.compile(r"copy plane (\d+), w:(\d+) h:(\d+)")
 _MERGE: Final = re.compile(r"copy for merge|memory merge|merging? .*bytes")
+
+
+def is_log(head: bytes) -> bool:
+    """Say whether a file that begins with `head` is a log of GStreamer, of any category."""
+    return _BEGIN.search(head) is not None
 
 
 def read(file: Path, wall_to_monotonic_ns: int = 0) -> pd.DataFrame:

@@ -23,6 +23,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 FLAGS = [
     "-O2", "-std=c11", "-Wall", "-Wextra", "-fPIC", "-shared", "-fvisibility=hidden",
     "-fno-builtin", "-U_FORTIFY_SOURCE", "-fno-lto", "-ftls-model=initial-exec",
+    "-fasynchronous-unwind-tables",
 ]  # fmt: skip
 
 Traced = Callable[..., tuple[subprocess.CompletedProcess[str], list[tape.Tape]]]

@@ -183,6 +183,31 @@ def test_a_setuid_program_of_another_user_is_blind(
     assert traced(facts) == {"raised": False}
 
 
+@pytest.mark.parametrize(
+    ("tool", "user"), [("runuser", ["-u", "nobody", "--"]), ("setpriv", ["--reuid=65534"])]
+)
+def test_a_program_of_another_user_that_can_write_no_tape_is_blind(
+    watched: Watched, waiting: Any, public: Path, tool: str, user: list[str]
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can run a program as another user")
+    program = public / "changed"
+    shutil.copy(waiting("gcc"), program)
+    ours = public / library.built().name
+    shutil.copy(library.built(), ours)
+    found = {"LD_PRELOAD": str(ours)}
+    facts = watched(needs(tool), *user, str(program), changed=found, stderr=subprocess.DEVNULL)
+    assert reason(facts, "changed") == blindness.FOREIGN
+    assert traced(facts)["changed"] is False
+
+
+def test_a_program_that_changed_its_user_after_it_made_a_tape_is_traced() -> None:
+    seen = Seen(7, "/usr/bin/daemon", OURS, mapped=True, foreign=True, sights=2, name="daemon")
+    assert blindness.account([seen], {7}, OURS, {(7, "daemon")})[1] == []
+    (blind,) = blindness.account([seen], {7}, OURS, {(7, "setpriv")})[1]
+    assert blind["why"] == blindness.FOREIGN
+
+
 def test_a_program_with_a_cleared_environment_is_blind(watched: Watched, waiting: Any) -> None:
     facts = watched("/usr/bin/env", "-i", str(waiting("gcc")))
     assert reason(facts, "waiting") == blindness.CLEARED

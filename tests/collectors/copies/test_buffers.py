@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from probe import tape
 from probe.copies import records, sites
 from probe.copies.buffers import filled
-from probe.copies.kinds import KINDS, kinds_of
+from probe.copies.kinds import kinds_of
 
 PROGRAM = "allocations.c"
 REALLOC = 8
@@ -57,9 +57,9 @@ def test_each_buffer_ends_as_what_filled_it(traced: Traced, compiled: Compiled) 
     texts, places = records.Texts(), sites.merged(tapes)
     copies, _ = records.copies_of(tapes, places.lookups, texts)
     allocated = records.buffers_of(tapes, places.lookups)
-    names = np.array(KINDS)[kinds_of(copies, list(texts.known))]
+    kinds = kinds_of(copies, list(texts.known))
     process = np.array([one.header.pid for one in tapes] + [-1])
-    found, covered = filled(allocated, copies, names, process)
+    found, covered = filled(allocated, copies, kinds, process)
     keys = list(zip(allocated.address.tolist(), allocated.bytes.tolist(), strict=True))
     assert dict(zip(keys, found, strict=True)) == expected
     whole = {key: how for key, how, size in zip(keys, found, covered, strict=True) if size}
@@ -182,6 +182,15 @@ def test_an_allocator_before_it_is_said_and_the_program_runs_as_it_did(
     assert len(said(done)) == 9
     assert len(blocks(tapes)) == 0
     assert "own malloc" in str([note.said for note in records.notes_of(tapes)])
+
+
+def test_a_program_that_takes_reallocs_address_has_no_allocator_of_its_own(
+    traced: Traced, compiled: Compiled
+) -> None:
+    done, tapes = traced([compiled("takes_address.c", "-no-pie", "-fno-pie")])
+    assert said(done) == [["2000000"]]
+    assert "malloc" not in [note.said.get("hook") for note in records.notes_of(tapes)]
+    assert [int(row["frame"]) for row in blocks(tapes)][-1] == 2_000_000
 
 
 WORK = """

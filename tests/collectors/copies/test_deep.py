@@ -47,6 +47,7 @@ pytestmark = [
 ]
 EVERY_FRAME = {"LIVEPROBE_COPIES": "deep", "LIVEPROBE_COPIES_EVERY": "1"}
 EVERY_OTHER = {"LIVEPROBE_COPIES": "deep", "LIVEPROBE_COPIES_EVERY": "2"}
+EVERY_EIGHTH = {"LIVEPROBE_COPIES": "deep", "LIVEPROBE_COPIES_EVERY": "8"}
 
 Row = tuple[str, int, int, int]
 """Stage, frame, pages written, pages explained."""
@@ -88,7 +89,7 @@ def ranges(tapes: list[tape.Tape]) -> list[tuple[int, int]]:
     ]
 
 
-@pytest.mark.parametrize("which", ["inside", "rows", "nested", "fork", "moved", "gone"])
+@pytest.mark.parametrize("which", ["inside", "rows", "nested", "fork", "moved", "gone", "between"])
 def test_the_pages_of_a_stage_are_exact(traced: Traced, compiled: Compiled, which: str) -> None:
     done, tapes = traced([compiled(PROGRAM), which], env=EVERY_FRAME)
     tapes = [one for one in tapes if one.header.pid == tapes[0].header.pid]
@@ -109,6 +110,13 @@ def test_two_stages_are_told_apart_on_one_frame_in_two(traced: Traced, compiled:
     assert in_pages(rows(tapes)) == expected(done)
     assert [pages for _, pages in ranges(tapes)] == [4, 5, 4, 5]
     assert all(row["uncertain_bytes"] == 0 for row in rows(tapes))
+
+
+def test_frames_between_the_watched_ones_are_let_go_and_the_next_is_exact(
+    traced: Traced, compiled: Compiled
+) -> None:
+    done, tapes = traced([compiled(PROGRAM), "far_apart"], env=EVERY_EIGHTH)
+    assert in_pages(rows(tapes)) == expected(done)
 
 
 def test_a_read_into_a_watched_buffer_works_and_is_a_write(

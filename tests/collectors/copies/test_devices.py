@@ -23,7 +23,7 @@ PROGRAMS = Path(__file__).parent / "devices"
 SOURCES = Path(__file__).parents[3] / "collectors" / "copies"
 NESTED, ESTIMATED = 1, 4
 KIB = 1024
-MMAP, DMABUF, EAGAIN = 1, 4, 11
+MMAP, DMABUF, EBADF, EAGAIN = 1, 4, 9, 11
 
 Traced = Callable[..., tuple[subprocess.CompletedProcess[str], list[tape.Tape]]]
 Row = tuple[str, int, str]
@@ -263,6 +263,7 @@ def test_a_camera_s_ioctls_are_passed_on_and_leave_memory_and_bytes(
         ("VIDIOC_EXPBUF", camera | 3, 0, 701),
         ("DMA_BUF_IOCTL_SYNC", camera, 0, 1),
         ("DMA_BUF_IOCTL_SYNC", camera, 0, 5),
+        ("VIDIOC_QBUF", -1 << 32, 0, -EBADF),
     ]
 
 

@@ -104,6 +104,20 @@ print(sums.hexdigest())
 """
 
 
+def test_a_function_whose_address_another_library_hands_out_is_the_one_that_was_meant(
+    traced: Traced, tmp_path: Path
+) -> None:
+    source, shared = PROGRAMS / "handed_on.c", ["-shared", "-fPIC"]
+    has = compile_(tmp_path / "libhas.so", source, "-DHAS", *shared)
+    hands_out = compile_(
+        tmp_path / "libhands_out.so", source, "-DHANDS_OUT", *shared, has,
+        f"-Wl,-rpath,{tmp_path}",
+    )  # fmt: skip
+    program = compile_(tmp_path / "calls", source, "-ldl")
+    done, _ = traced([program, hands_out])
+    assert (done.returncode, done.stdout) == (0, "41 41 41 "), done.stderr
+
+
 def test_every_conversion_of_pyav_is_seen_with_its_bytes_and_changes_nothing(
     traced: Traced,
 ) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from probe.copies.methods import METHODS
@@ -122,6 +123,27 @@ def test_rows_are_one_copy_with_both_strides(
     assert outcome.counters["rows"] == sum(rows for rows, _, _, _ in shapes)
     assert all(each.flags == 2 | 4 and each.faults is None for each in seen)
     assert all(0 < each.start_ns < each.end_ns for each in seen)
+
+
+def rows_of(copy: Seen) -> list[tuple[int, int, int]]:
+    """Return (destination, source, bytes) of each copy of the program that it stands for."""
+    rows, size, down, across = copy.shape or (1, copy.bytes, 0, 0)
+    return [(copy.destination + y * down, copy.source + y * across, size) for y in range(rows)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_row_of_a_joined_copy_was_copied_and_stands_in_one_copy_only(
+    run: Run, compiled: Compiled, tmp_path: Path, seed: int
+) -> None:
+    outcome = run(compiled("random_rows.c", "-O2"), str(seed), str(tmp_path / "made"))
+    made = np.fromfile(tmp_path / "made", dtype=np.uint64).reshape(-1, 3)
+    seen = [each for each in outcome.copies if METHODS[each.method].name == "memmove"]
+    recorded = Counter(row for each in seen for row in rows_of(each))
+    assert recorded <= Counter((int(to), int(source), int(size)) for to, source, size in made)
+    counted = outcome.counters
+    assert recorded.total() + counted["small"] == len(made)
+    assert sum(each.bytes for each in seen) + counted["small_bytes"] == made[:, 2].sum()
+    assert sum(each.bytes for each in seen) > counted["small_bytes"]
 
 
 def test_a_joined_copy_begins_at_its_first_row(run: Run, compiled: Compiled) -> None:

@@ -48,6 +48,9 @@ CONVERTED: Expected = {
         ("ndarray.astype", 120_000, "float32 (big-endian) > float32")
     ],
     "np.ma.array(planes).astype(np.float32)": [("ndarray.astype", 4 * PICTURE, "uint8 > float32")],
+    "np.ascontiguousarray(planes, dtype=np.float32)": [
+        ("numpy.ascontiguousarray", 4 * PICTURE, f"uint8 > float32, {PLANES}")
+    ],
 }
 MADE_CONTIGUOUS: Expected = {
     "planes.copy()": [("ndarray.copy", PICTURE, PLANES)],
@@ -95,6 +98,10 @@ PICKED: Expected = {
         ("ndarray.__setitem__", 18_000, ""),
     ],
     "np.copyto(target, picture, where=picture > 250)": [("numpy.copyto", 18_000, "")],
+    "target[[0, 7, 1, 300, 2, 77, 9, 8, 100, 3, 50, 4]] = picture[3]": [
+        ("ndarray.__setitem__", 12 * 1920, "")
+    ],
+    "target[picture[..., 0] > 250] = picture[0, 0]": [("ndarray.__setitem__", 18_000, "")],
 }
 SEEN_BY_LIBC: Expected = {
     "picture.copy()": [("libc", PICTURE, "")],
@@ -143,6 +150,7 @@ NOTHING = [
     "np.array_split(picture, 2)",
     "picture + 1",
     "np.add(picture, 1, out=target)",
+    "np.asarray(type('Made', (), {'__array__': lambda self, *_, **__: wide + 1})())",
 ]
 SHAPED: dict[str, tuple[int, int, int, int, int]] = {
     "planes.copy()": (PICTURE, *TO_PLANES),
@@ -236,7 +244,9 @@ def test_the_loop_of_known_counts_is_seen_exactly(run: Run) -> None:
 
 def test_every_hook_is_tested_at_the_start_and_on(run: Run) -> None:
     code = "import numpy; numpy.zeros(9).copy()"
-    notes = run(sys.executable, "-c", code).notes("hook")
+    outcome = run(sys.executable, "-c", code)
+    assert outcome.counters["passed"] == 0
+    notes = outcome.notes("hook")
     assert [note for note in notes if note["state"] != "on"] == []
     names = [note["hook"] for note in notes]
     assert len(names) == len(set(names)) == 39
@@ -271,6 +281,15 @@ def test_errors_warnings_and_results_are_the_same_with_hooks_and_without(run: Ru
     assert outcome.code == 0
     assert outcome.out == plain.stdout
     assert (plain.stdout.count("Error"), plain.stdout.count("Warning")) >= (20, 2)
+
+
+def test_a_tracer_of_the_program_sees_nothing_of_the_hooks_tests(run: Run) -> None:
+    # Nor can a handler of a signal run among them, whose exception would end there.
+    command = [sys.executable, str(HERE / "traced.py")]
+    plain = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    outcome = run(*command)
+    assert (outcome.code, outcome.out) == (0, plain.stdout)
+    assert len(outcome.notes("hook")) == 39
 
 
 def test_assignments_to_subclasses_are_seen_once_each(run: Run) -> None:

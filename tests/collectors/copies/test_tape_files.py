@@ -42,7 +42,9 @@ def test_a_process_that_copies_nothing_is_known(run: Run, compiled: Compiled) ->
     program = compiled("endings.c")
     outcome = run(program, "small")
     (only,) = outcome.tapes
-    assert outcome.notes("process") == [{"exe": program, "interposer": 1, "threshold": 16384}]
+    assert outcome.notes("process") == [
+        {"exe": program, "interposer": 1, "threshold": 16384, "page": resource.getpagesize()}
+    ]
     assert only.path.name == f"{only.header.pid}-{only.header.tid}-0.tape"
     assert only.header.thread == "endings"
     assert only.header.writer == tape.WRITER_INTERPOSER
@@ -146,6 +148,15 @@ def test_a_forked_child_writes_tapes_of_its_own(run: Run, compiled: Compiled, wa
     assert len(outcome.notes("process")) == len(counted) == 2
     if way != "clone":  # how far its parent had counted is not known there
         assert outcome.counters["small"] == 5 + 6
+
+
+def test_rows_that_are_open_at_a_fork_are_the_parents_alone(run: Run, compiled: Compiled) -> None:
+    outcome = run(compiled("forks.c"), "rows")
+    assert outcome.code == 0
+    found = sorted(sizes(outcome).values())
+    assert found == [[100_000] * 5 + [40_000], [200_000] * 4]
+    counted = outcome.counters
+    assert (counted["rows"], counted["small"], counted["lost"]) == (40, 5 + 6 + 3, 0)
 
 
 def test_a_grandchild_writes_tapes_of_its_own(run: Run, compiled: Compiled) -> None:
@@ -347,6 +358,16 @@ def test_a_library_may_come_and_go(run: Run, compiled: Compiled) -> None:
     assert {each.module for each in outcome.copies} == {library}
 
 
+def test_a_library_that_lies_where_another_lay_is_not_taken_for_it(
+    run: Run, compiled: Compiled
+) -> None:
+    first = compiled("loaded.c", "-shared", "-fPIC", target="first.so")
+    second = compiled("loaded.c", "-shared", "-fPIC", target="second.so")
+    outcome = run(compiled("loading.c"), "swap", first, second)
+    assert (outcome.code, outcome.out) == (0, "one address\n")
+    assert [each.module for each in outcome.copies] == [first, second]
+
+
 @pytest.mark.parametrize("way", ["path", "namespace"])
 def test_a_library_is_found_by_the_search_path_of_who_asks_for_it(
     run: Run, compiled: Compiled, tmp_path: Path, way: str
@@ -382,6 +403,29 @@ def test_a_program_in_its_own_sandbox_lives_on(run: Run, compiled: Compiled) -> 
     assert [each.bytes for each in seen] == [500_000] * 3
     assert [each.faults is None for each in seen] == [False, True, True]
     assert outcome.counters["lost"] == 1, "the thread could make no tape"
+
+
+def test_a_program_that_forbids_itself_nearly_all_calls_ends_as_without_it(
+    run: Run, compiled: Compiled
+) -> None:
+    outcome = run(compiled("strict.c"))
+    if outcome.code == 77:
+        pytest.skip("this kernel has no strict mode")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert [each.bytes for each in outcome.copies] == [500_000]
+    assert outcome.notes("stopped") == [
+        {"why": "the program forbids itself all calls but read and write"}
+    ]
+
+
+def test_what_a_child_loses_that_can_make_no_tape_stands_on_its_parents(
+    run: Run, compiled: Compiled
+) -> None:
+    outcome = run(compiled("limited_children.c"))
+    assert outcome.code == 0
+    assert [each.bytes for each in outcome.copies] == [500_000]
+    assert outcome.counters["lost"] == 3
+    assert "the limit of a file's size is reached" in outcome.err
 
 
 QUERY = """

@@ -27,7 +27,7 @@ def placed(maker: ModuleType, folder: Path, own: list[Any], threads: list[Any]) 
     places, texts = sites.merged(mine), records.Texts()
     copies, _ = records.copies_of(mine, places.lookups, texts)
     entries = records.entries_of(mine, places.lookups)
-    libraries = [library_of_module(each.module) for each in places.places]
+    libraries = [library_of_module(each.module) for each in places.callers]
     attribution = Attribution(said, mine, copies, entries, np.array(libraries, dtype=np.int8))
     where = attribution.of(copies.tape, copies.site, copies.start)
     names = [*attribution.stages, None]
@@ -138,6 +138,49 @@ def test_a_worker_in_another_process_belongs_to_nobody(maker: ModuleType, tmp_pa
     worker = maker.ThreadTape(WORKER, pid=99)
     worker.copy(300, 20_000, site=worker.site(ORT))
     assert placed(maker, tmp_path, [main], [calling, worker]) == [NOWHERE]
+
+
+def test_the_number_of_a_thread_that_has_ended_may_be_a_workers(
+    maker: ModuleType, tmp_path: Path
+) -> None:
+    main, calling, _ = pool(maker)
+    ended = maker.own("reader", WORKER)
+    ended.span("capture", 10, 90, 1)
+    before = maker.ThreadTape(WORKER, opened_ns=20)
+    before.copy(50, 20_000, site=before.site(ORT))
+    before.copy(95, 20_000, site=before.site(ORT))
+    worker = maker.ThreadTape(WORKER, thread="pool", opened_ns=250)
+    worker.copy(300, 20_000, site=worker.site(ORT))
+    assert placed(maker, tmp_path, [main, ended], [calling, before, worker]) == [
+        ("capture", 1, False), NOWHERE, ("infer", 5, False),
+    ]  # fmt: skip
+
+
+def test_a_codecs_worker_gets_the_stage_alone_for_it_may_be_frames_ahead(
+    maker: ModuleType, tmp_path: Path
+) -> None:
+    main, calling, worker = maker.own("main", MAIN), maker.ThreadTape(MAIN), maker.ThreadTape(20)
+    main.span("decode", 100, 900, 5)
+    calling.entry("avcodec_send_packet", 200, 400, handle=1)
+    worker.copy(300, 20_000, site=worker.site(AVCODEC))
+    assert placed(maker, tmp_path, [main], [calling, worker]) == [("decode", None, False)]
+
+
+def test_while_two_codecs_are_open_their_workers_cannot_be_told_apart(
+    maker: ModuleType, tmp_path: Path
+) -> None:
+    main, calling, worker = maker.own("main", MAIN), maker.ThreadTape(MAIN), maker.ThreadTape(20)
+    main.span("decode", 100, 390, 5)
+    main.span("encode", 600, 900, 5)
+    calling.entry("avcodec_send_packet", 200, 300, handle=1)
+    calling.entry("avcodec_send_frame", 320, 330, handle=2)
+    calling.entry("avcodec_send_packet", 340, 380, handle=1)
+    calling.entry("avcodec_send_frame", 700, 800, handle=2)
+    for start in (250, 350, 750):  # one codec, two, one again
+        worker.copy(start, 20_000, site=worker.site(AVCODEC))
+    assert placed(maker, tmp_path, [main], [calling, worker]) == [
+        ("decode", None, False), NOWHERE, ("encode", None, False),
+    ]  # fmt: skip
 
 
 def test_what_workers_move_for_a_scaler_is_in_the_scalers_bytes(

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.copies.buffers import Blocks, filled, located
+from probe.copies.kinds import KINDS, MEMCPY
+from probe.copies.methods import Kind
 from probe.copies.records import Buffers, Copies
 from probe.tape import NULL
 
@@ -46,8 +48,8 @@ def copies(*rows: dict[str, int]) -> Copies:
 def answers(
     allocated: Buffers, copied: Copies, *kinds: str, process: np.ndarray[Any, Any] = ONE_PROCESS
 ) -> list[tuple[str, int]]:
-    names = np.array(kinds or ["memcpy"] * len(copied), dtype="U11")
-    filler, covered = filled(allocated, copied, names, process)
+    numbers = [KINDS.index(Kind(kind)) for kind in kinds or ["memcpy"] * len(copied)]
+    filler, covered = filled(allocated, copied, np.array(numbers, dtype=np.int8), process)
     return list(zip(filler, covered.tolist(), strict=True))
 
 
@@ -199,7 +201,7 @@ def test_a_hundred_thousand_blocks_and_a_million_copies_take_seconds() -> None:
         allocated.address[into] + part * (MB // 10), zero, none, zero.astype(np.uint8),
         zero.astype(np.uint8), none, none, none, none, zero.astype(np.int32),
     )  # fmt: skip
-    names, covered = filled(allocated, made, np.full(copied, "memcpy"), ONE_PROCESS)
+    names, covered = filled(allocated, made, zero.astype(np.int8) + MEMCPY, ONE_PROCESS)
     distinct = len(np.unique(into * 60 + part))
     assert int(covered.sum()) == distinct * (MB // 10)
     assert set(names) <= {"memcpy", "unknown"}

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from probe import judge, store, tables, tape
+from probe.copies import document
 from probe.store import Run
 from probe.verdict.evidence import Evidence
 from probe.verdict.validity import validity_of
@@ -181,7 +182,8 @@ def test_what_an_interposer_lost_is_told_and_limits_the_numbers(
     lossy.counters = [3, 300, 10, 10 * SIZE, 2, 1, 44]
     lossy.note("process", {"exe": "/bin/app", "threshold": 16_384})
     lossy.note("hook", {"hook": "numpy.copyto", "state": "off", "why": "self-test failed"})
-    lossy.note("python", {"version": "3.11.7", "frames": "offsets"})
+    lossy.note("python", {"version": "3.11.7", "frames": "walk"})
+    lossy.note("python", {"version": "3.11.7", "frames": "none"})
     lossy.note("blind", {"what": "io_uring", "why": "no call is made"})
     run = tables.finalise(maker.run_folder(tmp_path, [live(maker), lossy]))
     (process,) = run.manifest["copies"]["processes"]
@@ -189,7 +191,7 @@ def test_what_an_interposer_lost_is_told_and_limits_the_numbers(
         "pid": maker.PID, "exe": "/bin/app", "threads": 1, "copies": 1, "bytes": SIZE,
         "small_copies": 3, "small_bytes": 300, "rows": 44, "lost": 9, "passed_unseen": 2,
         "untracked_buffers": 1, "stopped": True,
-        "python": {"version": "3.11.7", "frames": "offsets"},
+        "python": {"version": "3.11.7", "frames": "none"},
         "hooks": [{"hook": "numpy.copyto", "state": "off", "why": "self-test failed"}],
         "notes": [{"key": "blind", "what": "io_uring", "why": "no call is made"}],
     }  # fmt: skip
@@ -199,6 +201,48 @@ def test_what_an_interposer_lost_is_told_and_limits_the_numbers(
     assert any("the room for copies was used up" in text for text in texts)
     reasons = validity_of(Evidence(run)).reasons
     assert any("9 records of copies were lost" in reason for reason in reasons)
+
+
+def test_a_process_is_called_by_the_program_that_it_ran_last(
+    maker: ModuleType, tmp_path: Path
+) -> None:
+    """A launcher's process goes on as the program that it starts: `sh -c "exec program"`."""
+    shell, program = maker.ThreadTape(10), maker.ThreadTape(10)
+    program.note("process", {"exe": "/bin/program", "threshold": 16_384}, t_ns=900)
+    shell.note("process", {"exe": "/bin/sh", "threshold": 16_384}, t_ns=100)
+    run = tables.finalise(maker.run_folder(tmp_path, [live(maker), program, shell]))
+    assert [each["exe"] for each in run.manifest["copies"]["processes"]] == ["/bin/program"]
+
+
+@pytest.mark.timeout(60)
+def test_a_program_of_very_many_processes_is_summed_up_in_seconds(
+    maker: ModuleType, tmp_path: Path
+) -> None:
+    made = []
+    for pid in range(1, 1_001):
+        thread = maker.ThreadTape(pid, pid)
+        thread.copy(500 + pid, SIZE)
+        made.append(thread)
+    run = tables.finalise(maker.run_folder(tmp_path, [live(maker), *made]))
+    processes = run.manifest["copies"]["processes"]
+    assert [each["copies"] for each in processes] == [1] * 1_000
+
+
+def test_a_long_run_is_written_in_parts_and_is_one_table(
+    maker: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(folder: Path) -> Run:
+        copying = maker.ThreadTape(10)
+        for k in range(5):
+            copying.copy(200 + 10 * k, SIZE, to=HERE + k, source=HERE + k - 1, took=5)
+        copying.copy(500, SIZE, method="ndarray.astype", detail="uint8 > float32")
+        return tables.finalise(maker.run_folder(folder, [live(maker), copying]))
+
+    whole = made(tmp_path / "whole").table("copies")
+    monkeypatch.setattr(document, "PART", 2)
+    parts = made(tmp_path / "parts").table("copies")
+    pd.testing.assert_frame_equal(parts, whole)
+    assert parts["detail"].tolist()[-1] == "uint8 > float32"
 
 
 def test_deep_modes_writes_are_a_table_of_the_run(maker: ModuleType, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from probe.copies.lineage import NO_WRITER, Ranges, extent, sources
+from probe.copies.lineage import NO_WRITER, STRETCH, Memory, Ranges, _visible, extent, source_copies
+from probe.copies.records import Buffers, Copies
 from probe.tape import NULL
 
 Row = tuple[int, int, int]
@@ -24,14 +25,27 @@ def ranges(rows: list[Row]) -> tuple[Ranges, NDArray[np.int64]]:
     return Ranges(begin, end), at
 
 
-def answers(writes: list[Row], reads: list[Row], whole: list[bool] | None = None) -> list[int]:
+def answers(
+    writes: list[Row], reads: list[Row], whole: list[bool] | None = None, stretch: int = STRETCH
+) -> list[int]:
     """Return the number of the write that each read reads; the writers count from 100."""
     written, written_ns = ranges(writes)
     wanted, read_ns = ranges(reads)
     writer = np.arange(len(writes)) + 100
     flags = np.array(whole if whole is not None else [True] * len(reads), dtype=bool)
-    found = sources(written, written_ns, writer, wanted, read_ns=read_ns, whole=flags)
-    return [int(each) for each in found]
+    memory, found, taken = Memory(), np.full(len(reads), NO_WRITER), -1
+    order = np.argsort(read_ns, kind="stable")
+    for begin in range(0, len(order), stretch):
+        now = order[begin : begin + stretch]
+        until = int(read_ns[now[-1]])
+        new = np.flatnonzero((written_ns > taken) & (written_ns <= until))
+        found[now] = memory.sources(
+            Ranges(written.start[new], written.end[new]), written_ns[new], writer[new],
+            Ranges(wanted.start[now], wanted.end[now]), read_ns=read_ns[now], whole=flags[now],
+        )  # fmt: skip
+        memory.forget()
+        taken = until
+    return found.tolist()
 
 
 def test_a_read_within_what_was_written_comes_from_it() -> None:
@@ -63,7 +77,7 @@ def test_of_a_conversion_the_first_byte_counts() -> None:
 def test_a_new_allocation_hides_what_was_written_there() -> None:
     written, written_ns = ranges([(10, 20, 1), (0, 50, 2), (30, 40, 3)])
     wanted, read_ns = ranges([(10, 20, 9), (30, 40, 9)])
-    found = sources(
+    found = Memory().sources(
         written, written_ns, column([7, NO_WRITER, 8]), wanted,
         read_ns=read_ns, whole=np.ones(2, dtype=bool),
     )  # fmt: skip
@@ -97,12 +111,21 @@ RANGE = st.tuples(st.integers(0, 40), st.integers(-1, 12), st.integers(0, 60)).m
 
 
 @settings(max_examples=300)
-@given(st.lists(RANGE, max_size=25), st.lists(st.tuples(RANGE, st.booleans()), max_size=25))
-def test_it_finds_what_a_plain_search_finds(
-    writes: list[Row], reads: list[tuple[Row, bool]]
+@given(
+    st.lists(RANGE, max_size=25),
+    st.lists(st.tuples(RANGE, st.booleans()), max_size=25),
+    st.sampled_from([1, 2, 5, STRETCH]),
+)
+def test_it_finds_what_a_plain_search_finds_in_stretches_of_any_length(
+    writes: list[Row], reads: list[tuple[Row, bool]], stretch: int
 ) -> None:
-    found = answers(writes, [row for row, _ in reads], [whole for _, whole in reads])
+    found = answers(writes, [row for row, _ in reads], [whole for _, whole in reads], stretch)
     assert found == [plainly(writes, row, whole) for row, whole in reads]
+
+
+def test_of_what_is_written_over_again_and_again_only_the_last_is_kept() -> None:
+    begin = column([0, 10, 0, 5, 40] * 200)
+    assert _visible(Ranges(begin, begin + 10)).tolist() == [996, 997, 998, 999]
 
 
 @pytest.mark.timeout(60)
@@ -113,7 +136,7 @@ def test_very_many_copies_that_overlap_in_every_way_are_searched() -> None:
     size = rng.integers(1, 2**20, count)
     at = np.arange(count) * 10
     source = np.roll(begin, 1)
-    found = sources(
+    found = Memory().sources(
         Ranges(begin, begin + size), at + 5, np.arange(count), Ranges(source, source + size),
         read_ns=at, whole=np.ones(count, dtype=bool),
     )  # fmt: skip
@@ -146,3 +169,51 @@ def test_a_copy_reaches_from_its_first_to_its_last_row(
         assert found.start[0] >= found.end[0]
     else:
         assert (found.start[0], found.end[0]) == expected
+
+
+def copied(count: int, rng: np.random.Generator) -> Copies:
+    """Copies among few addresses, in order of their start, some of rows, some by numpy."""
+    start = np.sort(rng.integers(0, 4 * count, count))
+    none = np.full(count, NULL)
+    rows = np.where(rng.random(count) < 0.3, 3, NULL)
+    return Copies(
+        tape=rng.integers(0, 2, count).astype(np.int32),
+        method=rng.choice([1, 113], count).astype(np.uint16),
+        nested=np.zeros(count, bool),
+        site=np.zeros(count, np.int32),
+        start=start,
+        end=start + rng.integers(0, 9, count),
+        bytes=rng.integers(1, 30, count),
+        destination=rng.integers(0, 200, count),
+        source=rng.integers(0, 200, count),
+        faults=none,
+        source_domain=np.ones(count, np.uint8),
+        domain=np.ones(count, np.uint8),
+        rows_moved=rows,
+        row_bytes=np.where(rows == NULL, NULL, 5),
+        destination_stride=np.where(rows == NULL, NULL, 8),
+        source_stride=np.where(rows == NULL, NULL, -9),
+        detail=none.astype(np.int32),
+    )
+
+
+def test_an_hour_is_searched_in_stretches_with_the_same_answers() -> None:
+    rng = np.random.default_rng(11)
+    count, blocks = 3_000, 500
+    copies = copied(count, rng)
+    born = rng.integers(0, 4 * count, blocks)
+    allocated = Buffers(
+        rng.integers(0, 2, blocks).astype(np.int32), np.zeros(blocks, np.int32), born, born + 50,
+        rng.integers(1, 40, blocks), rng.integers(1, 200, blocks), np.full(blocks, NULL),
+        np.zeros(blocks, bool),
+    )  # fmt: skip
+    process, keeps = np.array([7, 8, -1]), rng.random(count) < 0.7
+    whole = source_copies(copies, allocated, process, keeps)
+    assert np.count_nonzero(whole >= 0) > count / 10
+    for stretch in (1, 17, 1_000):
+        found = source_copies(copies, allocated, process, keeps, stretch)
+        assert found.tolist() == whole.tolist()
+    known = whole[whole >= 0]
+    readers = np.flatnonzero(whole >= 0)
+    assert (copies.end[known] <= copies.start[readers]).all()
+    assert (copies.tape[known] == copies.tape[readers]).all()

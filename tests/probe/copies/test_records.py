@@ -143,7 +143,7 @@ def test_an_allocation_belongs_to_the_thread_that_made_it(
     places = sites.merged(tapes)
     buffers = records.buffers_of(tapes, places.lookups)
     assert buffers.tape.tolist() == [0, 1, 2]
-    offsets = [place.offset for place in places.places]
+    offsets = [place.offset for place in places.callers]
     assert [offsets[site] for site in buffers.site] == [1, 2, 3]
     assert buffers.end.tolist() == [900, NULL, NULL]
 

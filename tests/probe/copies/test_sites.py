@@ -44,7 +44,7 @@ def test_the_same_place_on_two_tapes_is_one_site(maker: ModuleType, tmp_path: Pa
     ]
     assert numbers == [(1, 2), (1, 2)]
     merged = sites.merged(maker.read(tmp_path, first, second))
-    assert len(merged.places) == 3
+    assert len(merged.callers) == 3
     keys, values = merged.lookups[1]
     assert (keys.tolist(), values.tolist()) == ([1, 2], [1, 2])
     assert sites.table_of(merged)["site"].tolist() == [0, 1, 2]
@@ -115,6 +115,24 @@ def test_the_expression_is_read_from_the_source(maker: ModuleType, tmp_path: Pat
     columns = [found[name].fillna(-1).tolist() for name in ("column", "end_column", "end_line")]
     assert columns == [[begin, whole, -1, 0, 0], [end, 16, -1, 4, 4], [4, 5, -1, 99, 1]]
     assert json.loads(found["stack"][0]) == [[str(file), 4, "öffne"]]
+
+
+@pytest.mark.parametrize(
+    ("head", "encoding"),
+    [("", "utf-8"), ("\ufeff", "utf-8"), ("# coding: latin-1\n", "latin-1"),
+     ("# coding: nonsense\n", "utf-8")],
+)  # fmt: skip
+def test_columns_count_bytes_of_utf_8_whatever_the_source_is_written_in(
+    maker: ModuleType, tmp_path: Path, head: str, encoding: str
+) -> None:
+    file = tmp_path / "ops.py"
+    text = "größe = öffne('ß') + np.stack([x, x])"
+    file.write_bytes((head + text + "\n").encode(encoding))
+    line, begin = head.count("\n") + 1, len("größe = öffne('ß') + ".encode())
+    assert begin == len("größe = öffne('ß') + ") + 4
+    found = table(maker, tmp_path / "run", [(file, line, line, begin, begin + 16, "f")])
+    assert found["expression"].tolist() == ["np.stack([x, x])"]
+    assert found["column"].tolist() == [begin]
 
 
 def test_only_python_is_read_and_never_more_than_a_little(

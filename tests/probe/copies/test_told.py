@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from probe import tables
+from probe import judge, tables
 from probe.store import Run
 
 SECOND = 10**9
@@ -121,4 +121,34 @@ def test_a_report_that_cannot_be_read_is_an_event(
     run = finalised(maker, tmp_path, maker.ThreadTape())
     assert len(run.table("copies")) == 0
     said = run.table("events")["text"].tolist()
-    assert [each[:10] for each in said] == ["not read: "] * told
+    assert [each.startswith("onnxruntime-1.json was not read: ") for each in said] == [True] * told
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda file: None, "No such file or directory"),
+        (Path.mkdir, "not a plain file"),
+        (os.mkfifo, "not a plain file"),
+        (Path.touch, "neither an SQLite export of Nsight Systems"),
+        (lambda file: file.write_bytes(os.urandom(9000)), "neither an SQLite export of Nsight"),
+        (lambda file: file.write_bytes(b"SQLite format 3\0rubbish"), ""),
+        (lambda file: file.write_text("0:00:00.000000001 7 0x5 INFO GST_INIT gst.c:5: hi\n"), None),
+        (lambda file: gstreamer_log(file, SECOND, 5), None),
+    ],
+)
+def test_a_named_report_that_cannot_be_read_is_said(
+    maker: ModuleType, tmp_path: Path, make: Any, why: str | None
+) -> None:
+    make(tmp_path / "report.log")
+    named = {"resolved": {"copies": {"mode": "on", "read": [str(tmp_path / "report.log")]}}}
+    run = finalised(maker, tmp_path / "run", maker.ThreadTape(), scenario=named)
+    said = run.manifest["copies"]["not_read"]
+    reasons = [each for each in judge.judge(run)["validity"]["reasons"] if "report.log" in each]
+    if why is None:
+        assert said == reasons == []
+        return
+    ((name, found),) = said
+    assert name == "report.log"
+    assert why in found
+    assert reasons == [f"report.log could not be read: {found}"]

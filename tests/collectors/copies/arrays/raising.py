@@ -47,6 +47,22 @@ for statement in statements:
             print(statement, type(error).__name__, str(error).partition(" at 0x")[0])
         for each in caught:
             print(statement, each.category.__name__, each.message)
+
+
+class Counting:
+    """An index that is asked once for each use."""
+
+    asked = 0
+
+    def __index__(self) -> int:
+        Counting.asked += 1
+        return 3
+
+
+big.setflags(write=True)
+big[Counting() :] = np.arange(299_997)
+big.reshape(10, -1)[Counting()] = big[:30_000]
+print(Counting.asked, int(big.sum()))
 picture = np.random.default_rng(7).integers(0, 256, (480, 640, 3), dtype=np.uint8)
 made = hashlib.sha256()
 for each in (

@@ -33,6 +33,9 @@ int main(void)
     printf(" other %d", ioctl(700, VIDIOC_STREAMON, &waiting));
     errno = 0;
     printf(" bad %d", ioctl(-1, FIONREAD, &waiting));
+    printf(" errno %d", errno == EBADF);
+    errno = 0;
+    printf(" no address %d", ioctl(-1, VIDIOC_QBUF, (void *)16)); /* nobody looks at it */
     printf(" errno %d\n", errno == EBADF);
     return 0;
 }

@@ -55,6 +55,37 @@ static void two_stages(void)
     }
 }
 
+/* From stage to stage buffers come and go, and pages are written that are no stage's. */
+static void between(void)
+{
+    enter("one", 0);
+    loop(first, 2 * PAGE, 4);
+    leave();
+    loop(first + 10 * PAGE, 7 * PAGE, 4);
+    free(second);
+    second = pages(PAGES);
+    char *later = pages(32);
+    enter("two", 0);
+    loop(second, 3 * PAGE, 4);
+    memcpy(later, source, 5 * PAGE);
+    leave();
+    free(later);
+    expect("one", 0, 2, 0);
+    expect("two", 0, 8, 5);
+}
+
+/* Watched frames are eight apart: meanwhile nothing is protected. */
+static void far_apart(void)
+{
+    for (long frame = 0; frame < 10; frame++) {
+        enter("far", frame);
+        loop(first, (frame + 1) * PAGE, 4);
+        leave();
+        if (frame % 8 == 0)
+            expect("far", frame, (int)frame + 1, 0);
+    }
+}
+
 static void kernel(void)
 {
     int zero = open("/dev/zero", O_RDONLY);
@@ -271,6 +302,7 @@ int main(int count, char **arguments)
         {"two_stages", two_stages}, {"kernel", kernel}, {"inside", inside}, {"rows", rows},
         {"nested", nested}, {"threads", threads}, {"fork", forks}, {"moved", moved},
         {"descriptors", descriptors}, {"gone", gone}, {"storm", storm},
+        {"between", between}, {"far_apart", far_apart},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(known[i].name, which) == 0)

@@ -17,6 +17,12 @@ static void copy(int times, size_t bytes)
         memcpy(to, from, bytes);
 }
 
+static void rows(int number, size_t bytes)
+{
+    for (int y = 0; y < number; y++)
+        memcpy(to + 1000000 + y * bytes, from + 1000000 + y * bytes * 2, bytes);
+}
+
 int main(int count, char **words)
 {
     const char *way = count > 1 ? words[1] : "fork";
@@ -24,6 +30,8 @@ int main(int count, char **words)
     from = calloc(4, 1 << 20);
     copy(3, 100000);
     copy(5, 100);
+    if (strcmp(way, "rows") == 0)
+        rows(40, 1000);
     pid_t child;
     if (strcmp(way, "exec'ed") == 0)
         return 7;
@@ -48,6 +56,8 @@ int main(int count, char **words)
     if (child == 0) {
         copy(4, 200000);
         copy(6, 50);
+        if (strcmp(way, "rows") == 0)
+            rows(3, 600);
         if (strcmp(way, "_exit") == 0)
             _exit(7);
         if (strcmp(way, "grandchild") == 0) {

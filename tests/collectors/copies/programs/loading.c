@@ -1,15 +1,32 @@
-/* Loads and unloads a library that copies, as often as is told; or by a name that only the library's
- * own search path knows; or with a private namespace. */
+/* Loads and unloads a library that copies, as often as is told; or one and then another; or by a name
+ * that only the library's own search path knows; or with a private namespace. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* The address of its function, which a library that is loaded later may have, too. */
+static void *run_and_unload(const char *path)
+{
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *work = library == NULL ? NULL : dlsym(library, "work");
+    if (work == NULL)
+        exit(3);
+    ((void (*)(void))work)();
+    dlclose(library);
+    return work;
+}
+
 int main(int count, char **words)
 {
     if (count < 4)
         return 2;
+    if (strcmp(words[1], "swap") == 0) {
+        void *first = run_and_unload(words[2]);
+        puts(run_and_unload(words[3]) == first ? "one address" : "two addresses");
+        return 0;
+    }
     if (strcmp(words[1], "loop") == 0) {
         for (int i = 0; i < atoi(words[3]); i++) {
             void *library = dlopen(words[2], RTLD_NOW | RTLD_LOCAL);

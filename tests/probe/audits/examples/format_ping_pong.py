@@ -1,4 +1,4 @@
-"""The luma becomes float to be halved in size, and bytes again."""
+"""The luma becomes float32, and bytes again."""
 
 from typing import Any
 
