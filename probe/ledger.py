@@ -171,7 +171,8 @@ class Ledger:
     holds what could not be attributed, `kinds` has every `Kind`. `explained` is None unless deep
     mode looked. `lost` counts copies that found no room on a tape, `stopped` processes whose tape
     came to its limit: where they are not 0, every number is a lower bound. `whole_run`: the program
-    ended in its warm-up, and the sums are of all that it did, its start included.
+    ended in its warm-up, and the sums are of all that it did, its start included. `unchecked` says
+    why deep mode, asked for, did not look; None where it looked or nobody asked.
     """
 
     frames: int
@@ -192,6 +193,7 @@ class Ledger:
     lost: int
     stopped: int
     whole_run: bool = False
+    unchecked: str | None = None
 
     @property
     def unattributed_bytes_per_frame(self) -> float:
@@ -247,6 +249,7 @@ def ledger_of(run: Run) -> Ledger | None:
         lost=sum(int(each.get("lost") or 0) for each in processes),
         stopped=sum(bool(each.get("stopped")) for each in processes),
         whole_run=moves.whole_run,
+        unchecked=_unchecked(run, moves.whole_run),
     )
 
 
@@ -391,6 +394,17 @@ def _explained(run: Run, whole_run: bool) -> tuple[Explained, ...] | None:
         ratio = explained / written if written else None
         found.append(Explained(str(stage), written, explained, uncertain, ratio, len(rows)))
     return tuple(found)
+
+
+def _unchecked(run: Run, whole_run: bool) -> str | None:
+    said = run.manifest.get("copies") or {}
+    if _explained(run, whole_run) is not None or said.get("mode") != "deep":
+        return None
+    notes = [note for process in said.get("processes") or () for note in process.get("notes") or ()]
+    why = [note.get("why") for note in notes if note.get("key") == "deep" and note.get("why")]
+    if why:
+        return str(why[0])
+    return "no stage of a measured frame was looked at: say stages, or lower copies.every"
 
 
 def _in_graph(run: Run) -> tuple[Operator, ...]:

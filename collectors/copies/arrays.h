@@ -88,17 +88,29 @@ static inline int64_t lp_element_bytes(const void *descr)
     return lp_numpy.wide ? lp_long_at(descr, 40) : lp_int_at(descr, 32);
 }
 
+/* Both 0 or more. A number that was broadcast has as many elements as anybody likes. */
+static inline int64_t lp_times(int64_t count, int64_t each)
+{
+    int64_t all;
+    return __builtin_mul_overflow(count, each, &all) ? INT64_MAX : all;
+}
+
 static inline int64_t lp_elements(int nd, const int64_t *dimensions)
 {
     int64_t count = 1;
     for (int k = 0; k < nd; k++)
-        count *= dimensions[k];
+        count = lp_times(count, dimensions[k]);
     return count;
+}
+
+static inline int64_t lp_array_bytes(const Array *array, int64_t each)
+{
+    return lp_times(lp_elements(array->nd, array->dimensions), each);
 }
 
 static inline int64_t lp_view_bytes(const View *view)
 {
-    return lp_elements(view->nd, view->dimensions) * lp_element_bytes(view->descr);
+    return lp_times(lp_elements(view->nd, view->dimensions), lp_element_bytes(view->descr));
 }
 
 static inline View lp_view(const Array *array)
@@ -116,8 +128,8 @@ static inline bool lp_is_array(const void *object)
  * element of the result, 0 for those of the array. */
 static inline bool lp_is_small(const Array *array, int64_t each)
 {
-    int64_t bytes = each != 0 ? each : lp_element_bytes(array->descr);
-    return lp_elements(array->nd, array->dimensions) * bytes < lp_numpy.least;
+    return lp_array_bytes(array, each != 0 ? each : lp_element_bytes(array->descr)) <
+           lp_numpy.least;
 }
 
 /* Are page faults worth two system calls? A byte may become four. */
@@ -125,8 +137,7 @@ static inline bool lp_is_large(const void *object)
 {
     const Array *array = object;
     return lp_is_array(object) &&
-           lp_elements(array->nd, array->dimensions) * lp_element_bytes(array->descr) * 4 >=
-               FAULT_BYTES;
+           lp_array_bytes(array, lp_element_bytes(array->descr)) >= FAULT_BYTES / 4;
 }
 
 enum { WIDEST = 16 }; /* bytes of the widest number in common use, complex128 */

@@ -113,8 +113,8 @@ typedef struct Node {
 enum node_state { NODE_FREE, NODE_TAKEN, NODE_LIVE, NODE_READ, NODE_ENDED };
 
 Node *lp_node(void); /* of the calling thread; NULL: none to be had, or the thread is dying */
-/* nodes.c: the place of that number (NULL: none was made yet), a free one made one's own (NULL: there
- * is no room), and one step of its state (false: somebody else made another). */
+/* nodes.c: the place of that number (NULL: none was made yet), a free one taken (NULL: there is no
+ * room), and one step of its state (false: somebody else made another). */
 extern uint32_t lp_nodes_used __attribute__((visibility("hidden")));
 Node *lp_node_at(uint32_t number);
 Node *lp_node_take(void);

@@ -160,9 +160,9 @@ extern int lp_mode __attribute__((visibility("hidden")));       /* 0 off, 1 on, 
 extern int64_t lp_threshold __attribute__((visibility("hidden"))); /* bytes of a recorded copy */
 extern int64_t lp_every __attribute__((visibility("hidden")));  /* deep: one frame in so many */
 #define ROW_BYTES 256 /* shortest row that is joined */
-/* From this size on page faults are counted: two calls of the kernel, 0.5 to 0.8 us together, beside
- * the 10 us and more that such a copy takes. The kernel offers no cheaper count, and to ask only
- * after slow copies would leave nothing to compare with. */
+/* From this size on page faults are counted: two calls of the kernel, 0.5 to 0.8 us together, where
+ * such a copy takes 2 us from a cache and 10 us and more from memory. The kernel has no cheaper
+ * count, and to ask only after slow copies would leave nothing to compare with. */
 #define FAULT_BYTES (256 * 1024)
 
 /* Is recording on for this call? Cheap; false in our own code and before the start. */

@@ -1,5 +1,5 @@
-/* Where the threads that are known stand: places in mapped memory that are never given back, so that
- * who looks at one finds a state there, whatever has become of its thread. */
+/* Where the threads that are known stand: places in mapped memory that are never given back, so
+ * that who looks at one finds a state there, whatever has become of its thread. */
 #include "core.h"
 
 enum { POOL_NODES = 1024, POOLS = 64, NODE_BYTES = 2048 };

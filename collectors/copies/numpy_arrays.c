@@ -57,7 +57,7 @@ bool lp_is_small_argument(Object argument)
         return false;
     if (LIKELY(lp_type(argument) == lp_numpy.array_type))
         return lp_is_small(argument, WIDEST);
-    return lp_most_elements(argument, 3) * WIDEST < lp_numpy.least;
+    return lp_times(lp_most_elements(argument, 3), WIDEST) < lp_numpy.least;
 }
 
 /* ---- names ---- */

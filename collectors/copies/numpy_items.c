@@ -31,7 +31,8 @@ static void after_scattered(const NumpyHook *hook, const Started *started, const
     if (lp_type(key) == lp_interpreter.text_type)
         to.descr = from.descr;
     if (to.nd <= MOST_DIMENSIONS)
-        lp_numpy_wrote(hook, started, &to, elements * lp_element_bytes(to.descr), &from, NULL);
+        lp_numpy_wrote(hook, started, &to, lp_times(elements, lp_element_bytes(to.descr)), &from,
+                       NULL);
 }
 
 static __attribute__((noinline)) int watched_set(const NumpyHook *hook, Object self, Object key,
@@ -47,7 +48,7 @@ static __attribute__((noinline)) int watched_set(const NumpyHook *hook, Object s
                        : of_array ? lp_selected(self, key)
                                   : -1;
     /* Row after row, each below what is counted: libc's copies tell of them together. */
-    if (elements >= 0 && elements * lp_element_bytes(to.descr) < lp_numpy.least)
+    if (elements >= 0 && lp_times(elements, lp_element_bytes(to.descr)) < lp_numpy.least)
         return ((SetItem)hook->original)(self, key, value);
     lp_numpy_begin(&started, lp_is_large(value));
     int result = ((SetItem)hook->original)(self, key, value);
@@ -104,9 +105,9 @@ static inline bool is_picking(Object key)
 /* Each index may pick as much as the whole array. */
 static bool small_pick(const Array *self, Object key)
 {
-    int64_t bytes = lp_elements(self->nd, self->dimensions) * lp_element_bytes(self->descr);
+    int64_t bytes = lp_array_bytes(self, lp_element_bytes(self->descr));
     if (bytes >= lp_numpy.least || lp_type(key) == lp_numpy.tuple_type)
-        return bytes * 64 < lp_numpy.least;
+        return bytes < lp_numpy.least / 64;
     int64_t picked = lp_type(key) == lp_numpy.list_type
                          ? lp_long_at(key, OBJECT_SIZE)
                          : lp_elements(((Array *)key)->nd, ((Array *)key)->dimensions);

@@ -198,5 +198,6 @@ int64_t lp_selected(const Array *array, Object key)
     Picked picked = {0};
     if (!select_all(&selected, array, key, &picked))
         return -1;
-    return lp_elements(selected.nd, selected.dimensions) * lp_elements(picked.nd, picked.lengths);
+    return lp_times(lp_elements(selected.nd, selected.dimensions),
+                    lp_elements(picked.nd, picked.lengths));
 }

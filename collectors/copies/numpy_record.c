@@ -160,7 +160,8 @@ static void result_bytes(const NumpyHook *hook, const Started *started, Object s
 /* What its __array__ gives may be computed as well as copied: nobody knows. */
 static bool makes_arrays(Object subject)
 {
-    return lp_numpy.of_type((Object)lp_type(subject), lp_numpy.array_name) != NULL;
+    return subject != NULL &&
+           lp_numpy.of_type((Object)lp_type(subject), lp_numpy.array_name) != NULL;
 }
 
 void lp_numpy_result(const NumpyHook *hook, const Started *started, Object subject, Object result)

@@ -138,7 +138,7 @@ static __attribute__((noinline)) Object watched(enum hook_id id, const Call *cal
 /* Each index may pick as much as the whole array. */
 static inline bool small_take(const Array *self, Object first)
 {
-    int64_t bytes = lp_elements(self->nd, self->dimensions) * lp_element_bytes(self->descr);
+    int64_t bytes = lp_array_bytes(self, lp_element_bytes(self->descr));
     return first != NULL && bytes < lp_numpy.least &&
            lp_most_elements(first, 1) < lp_numpy.least / (bytes + 1);
 }
@@ -153,9 +153,9 @@ static inline bool small_join(Object first)
                               : lp_pointer_at(first, 24);
     int64_t bytes = 0, length = lp_long_at(first, OBJECT_SIZE);
     for (int64_t k = 0; k < length && length <= 64; k++) {
-        if (lp_type(items[k]) != lp_numpy.array_type)
+        if (lp_type(items[k]) != lp_numpy.array_type || !lp_is_small(items[k], WIDEST))
             return false;
-        bytes += lp_elements(((Array *)items[k])->nd, ((Array *)items[k])->dimensions) * WIDEST;
+        bytes += lp_array_bytes(items[k], WIDEST);
     }
     return length <= 64 && bytes < lp_numpy.least;
 }

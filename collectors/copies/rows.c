@@ -65,7 +65,7 @@ static inline Thread *tape_for(const Node *node)
     if (LIKELY(node->caught == 0))
         return NULL;
     Thread *thread = lp_thread();
-    return node == lp_here.rows ? thread : NULL; /* a fork amid our own code: these are the parent's */
+    return node == lp_here.rows ? thread : NULL; /* after a fork amid our own code it is not */
 }
 
 /* End what has had no row since the tick. */

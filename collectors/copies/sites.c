@@ -145,7 +145,7 @@ static COLD uint32_t define_site(Thread *thread, const void *caller, const Pytho
     return record.name;
 }
 
-/* Where a library was unloaded another may lie by now: the address alone tells them no more apart. */
+/* Where a library was unloaded another may lie by now: the address does not tell them apart. */
 static uint64_t key_of(const void *caller)
 {
     uint64_t key = mix(1, (uintptr_t)caller);

@@ -99,7 +99,9 @@ void lp_say(const char *what, const char *why)
 {
     static uint32_t said;
     uint64_t device, inode;
-    if (lp_sandboxed || !find_stderr(&device, &inode) || device != where.device || inode != where.inode)
+    if (lp_sandboxed || !find_stderr(&device, &inode))
+        return;
+    if (device != where.device || inode != where.inode)
         return;
     if (__atomic_exchange_n(&said, 1, __ATOMIC_RELAXED))
         return;

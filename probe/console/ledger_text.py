@@ -19,6 +19,7 @@ _LONGEST_NAME: Final = 60
 _LONGEST_KIND: Final = 26
 """In a narrow table; so cut, a row has 80 characters."""
 _MOST_MOVES: Final = 5
+UNCHECKED: Final = "not checked (--copies deep does)"
 MEGABYTE: Final = 1e6
 
 
@@ -90,7 +91,7 @@ def _head(ledger: Ledger) -> Iterator[str]:
 def _explained(ledger: Ledger) -> str:
     ratio = ledger.explained_ratio
     if ratio is None:
-        return "not checked (--copies deep does)"
+        return f"not checked: {ledger.unchecked}" if ledger.unchecked else UNCHECKED
     stages = (each for each in ledger.explained or () if each.ratio is not None)
     return f"{ratio:.1%} of written bytes: " + ", ".join(
         f"{each.stage} {each.ratio:.1%}" for each in stages

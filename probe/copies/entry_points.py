@@ -1,8 +1,8 @@
 """Who is inside a library at a moment? Its hooked entry points, the threads in them, their stages.
 
 An entry point belongs to the library that implements it, known by the name of its file: `sws_*` to
-libswscale, `av_*` to libavutil, `avcodec_*` to libavcodec, `OrtRun` to ONNX Runtime. An event
-happens in a library when its native caller, the module of its site, is a file of that name.
+libswscale, `avcodec_*` to libavcodec, `OrtRun` to ONNX Runtime. An event happens in a library when
+its native caller, the module of its site, is a file of that name.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from probe.copies.records import Copies, Entries
 
-LIBRARIES: Final = {"sws_": "swscale", "av_": "avutil", "avcodec_": "avcodec", "Ort": "onnxruntime"}
-"""Beginning of an entry point's name, and of the file name of its library after "lib"."""
+LIBRARIES: Final = {"sws_": "swscale", "avcodec_": "avcodec", "Ort": "onnxruntime"}
+"""Libraries that have workers: the beginning of an entry point's name, and of the file name of its
+library after "lib". libavutil has none: what it copies on another thread is somebody else's."""
 NO_LIBRARY: Final = -1
 CODECS: Final = list(LIBRARIES).index("avcodec_")
 """The library whose workers go on when its calls have returned."""

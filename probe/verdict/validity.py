@@ -99,14 +99,15 @@ def _copies(evidence: Evidence) -> list[str]:
     processes = found.get("processes") or ()
     unread = [f"{name} could not be read: {why}" for name, why in found.get("not_read") or ()]
     lost = sum(int(each.get("lost") or 0) for each in processes)
-    stopped = any(each.get("stopped") for each in processes)
-    if not lost and not stopped:
+    stopped = sum(bool(each.get("stopped")) for each in processes)
+    if stopped:
+        who = f"{stopped} of {len(processes)} processes"
+        why = f"recording stopped in {who}, {lost} records of copies were lost"
+    elif lost:
+        why = f"{lost} records of copies were lost: no room on the tape"
+    else:
         return unread
-    why = "their room was used up" if stopped else "no room on the tape"
-    return [
-        *unread,
-        f"{lost} records of copies were lost: {why}, their numbers are lower bounds",
-    ]
+    return [*unread, f"{why}, their numbers are lower bounds"]
 
 
 def _watched(evidence: Evidence) -> list[str]:

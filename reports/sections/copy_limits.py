@@ -48,7 +48,7 @@ def limits(subject: Subject, ledger: Ledger, unit: str) -> Iterable[Limit]:
     if ledger.blind:
         yield Limit("blind", blindness(ledger.blind), status.LIMITED.saying("blind"))
     yield _attributed(ledger, unit)
-    yield _checked(ledger, processes)
+    yield _checked(ledger)
     yield from _hooks(processes)
     yield from _passed(processes)
     threads = sum(int(each.get("threads") or 0) for each in processes)
@@ -94,19 +94,13 @@ def _attributed(ledger: Ledger, unit: str) -> Limit:
     return Limit("attributed", f"all but {mb(size)} {unit} ({share}), which belong to no stage")
 
 
-def _checked(ledger: Ledger, processes: list[dict[str, Any]]) -> Limit:
+def _checked(ledger: Ledger) -> Limit:
     ratio = ledger.explained_ratio
     if ratio is not None:
         looks = numbers.plural(sum(each.looks for each in ledger.explained or ()), "look")
         said = f"{numbers.percent(ratio)} of the bytes in written pages, in {looks} at a stage"
         return Limit("explained", said)
-    why = [
-        str(note.get("why") or "not said")
-        for process in processes
-        for note in process.get("notes") or []
-        if note.get("key") == "deep" and note.get("state") != "on"
-    ]
-    asked = without_folders(why[0]) if why else "run with --copies deep"
+    asked = without_folders(ledger.unchecked or "run with --copies deep")
     return Limit("explained", f"not checked: {asked}", status.ABSENT.saying(""))
 
 

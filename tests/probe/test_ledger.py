@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from probe import judge
+from probe.console import ledger_text
 from probe.copies.methods import Kind
 from probe.ledger import (
     PER_FRAME,
@@ -303,6 +304,17 @@ def test_moves_in_the_graph_are_those_of_one_inference() -> None:
         Operator("out", "ReorderOutput", "CPU", 64.0, 1.0, 1.0),
         Operator("cast", "Cast", "CPU", 16.0, 0.5, 0.5),
     )
+
+
+def test_why_deep_mode_did_not_look_is_said_where_it_was_asked_for() -> None:
+    deep = {"mode": "deep", "processes": [{"pid": 1}]}
+    assert ledger().unchecked is None
+    assert "say stages" in (ledger(manifest={"copies": deep}).unchecked or "")
+    note = {"key": "deep", "state": "off", "why": "the kernel is older than 6.7"}
+    deep["processes"] = [{"pid": 1, "notes": [note]}]
+    found = ledger(manifest={"copies": deep})
+    assert found.unchecked == "the kernel is older than 6.7"
+    assert "not checked: the kernel is older" in "\n".join(ledger_text.lines(found, "line", 0))
 
 
 def test_the_verdict_has_the_sums_of_the_ledger_exactly() -> None:

@@ -33,6 +33,7 @@ CONVERTED: Expected = {
     "np.array(picture, dtype=np.float32)": [("numpy.array", 4 * PICTURE, "uint8 > float32")],
     "np.asarray(picture, dtype=np.int16)": [("numpy.asarray", 2 * PICTURE, "uint8 > int16")],
     "np.asanyarray(picture, dtype=np.float64)": [("numpy.asarray", 8 * PICTURE, "uint8 > float64")],
+    "np.asarray(a=picture, dtype=np.int16)": [("numpy.asarray", 2 * PICTURE, "")],
     "np.array([[1.0] * 200] * 100, dtype=np.float32)": [("numpy.array", 80_000, "list > float32")],
     "np.copyto(wide, picture)": [("numpy.copyto", 4 * PICTURE, "uint8 > float32")],
     "wide[...] = picture": [("ndarray.__setitem__", 4 * PICTURE, "uint8 > float32")],

@@ -2,6 +2,7 @@
 #include "interpreter.h"
 
 int lp_mode = 1;
+bool lp_sandboxed;
 _Thread_local Here lp_here;
 
 void lp_note(const char *key, const char *text)
