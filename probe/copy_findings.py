@@ -145,7 +145,7 @@ def together(
     remedy = question.remedy
     if left_out and outcome is FindingOutcome.PASSED:
         outcome, remedy = FindingOutcome.NOT_MEASURED, UNSEEN_REMEDY
-        phrase += " in what was seen, which is not all"
+        phrase += " in what was seen"
     if left_out:
         summed["unseen"] = list(left_out)
     return Finding(

@@ -429,5 +429,5 @@ def _read_column(file: Any, name: str) -> pd.Series[Any]:  # noqa: ANN401 - pyar
         pa.string(): pd.StringDtype(),
         pa.large_string(): pd.StringDtype(),
     }
-    found: pd.Series[Any] = file.read(columns=[name])[name].to_pandas(types_mapper=dtypes.get)
+    found: pd.Series[Any] = file.read(columns=[name]).column(0).to_pandas(types_mapper=dtypes.get)
     return found

@@ -24,6 +24,8 @@ SEPARATORS: Final = frozenset(" :$")
 """LD_PRELOAD is split at the first two, and a dollar begins a name that the loader replaces."""
 TRIAL_S: Final = 10.0
 BUILD: Final = "install a C compiler, then reinstall liveprobe"
+BUILD_AGAIN: Final = "reinstall liveprobe: `pip install -v` says why it was not built"
+COMPILERS: Final = ("cc", "gcc", "clang")
 
 
 def built() -> Path:
@@ -34,7 +36,8 @@ def built() -> Path:
     own = [HOME / f"{STEM}{suffix}" for suffix in EXTENSION_SUFFIXES]
     found = [path for path in (*own, *sorted(HOME.glob(f"{STEM}*.so"))) if path.is_file()]
     if not found:
-        raise NoData(f"{SHOWN}/{STEM}*.so: the copy interposer was not built", remedy=BUILD)
+        remedy = BUILD_AGAIN if any(map(shutil.which, COMPILERS)) else BUILD
+        raise NoData(f"{SHOWN}/{STEM}*.so: the copy interposer was not built", remedy=remedy)
     return found[0]
 
 

@@ -124,6 +124,10 @@ def test_what_was_not_built_says_how_to_build_it(
     monkeypatch.setattr(library, "HOME", tmp_path)
     with pytest.raises(NoData, match="was not built") as caught:
         Copies().attach(launch(tmp_path / "tapes"))
+    assert caught.value.remedy in {library.BUILD, library.BUILD_AGAIN}
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(NoData) as caught:
+        library.built()
     assert caught.value.remedy == "install a C compiler, then reinstall liveprobe"
     assert str(tmp_path) not in caught.value.message, "it goes into reports"
 

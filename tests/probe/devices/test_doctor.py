@@ -172,9 +172,10 @@ def test_a_missing_interposer_is_told_with_its_remedy(
 ) -> None:
     monkeypatch.setattr(library, "HOME", tmp_path)
     (row,) = copying(Device("here"))
-    assert (row.name, row.state, row.remedy) == ("copies", MISSING, library.BUILD)
+    assert (row.name, row.state) == ("copies", MISSING)
+    assert row.remedy in {library.BUILD, library.BUILD_AGAIN}
     (track,) = check(Device("here"), wait_s=0, classes=[Copies])
-    assert (track.state, track.remedy) == ("no data", library.BUILD)
+    assert (track.state, track.remedy) == ("no data", row.remedy)
 
 
 def test_copies_are_not_tried_on_another_device() -> None:
