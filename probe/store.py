@@ -403,19 +403,18 @@ def _read_table(path: Path, name: str) -> pd.DataFrame | None:
     file = path / f"{name}.parquet"
     if not file.exists():
         return None
-    names = [key for key, dtype in TABLES[name].items() if dtype == NAME]
     try:
+        said = parquet.read_schema(file).names
+        known = {key: dtype for key, dtype in TABLES[name].items() if key in said}
+        names = [key for key, dtype in known.items() if dtype == NAME]
         with parquet.ParquetFile(file, read_dictionary=names) as opened:
-            known = [key for key in TABLES[name] if key in opened.schema_arrow.names]
             columns = {key: _read_column(opened, key) for key in known}
             rows = pd.RangeIndex(opened.metadata.num_rows)
-    except (OSError, ValueError) as error:
+        return as_table(name, pd.DataFrame(columns, index=rows))
+    except (OSError, ValueError, TypeError) as error:
         raise RunError(
-            f"{file}: damaged: {error}",
-            remedy="take it from another copy of the Run, or measure again: the tapes of a Run go"
-            " when its tables stand",
+            f"{file}: damaged: {error}", remedy="delete it and audit again: tapes are kept"
         ) from error
-    return as_table(name, pd.DataFrame(columns, index=rows))
 
 
 def _read_column(file: Any, name: str) -> pd.Series[Any]:  # noqa: ANN401 - pyarrow has no types
