@@ -404,9 +404,9 @@ def _read_table(path: Path, name: str) -> pd.DataFrame | None:
     if not file.exists():
         return None
     try:
-        said = parquet.read_schema(file).names
-        known = {key: dtype for key, dtype in TABLES[name].items() if key in said}
-        names = [key for key, dtype in known.items() if dtype == NAME]
+        schema = parquet.read_schema(file)
+        known = {key: dtype for key, dtype in TABLES[name].items() if key in schema.names}
+        names = [key for key in known if known[key] == NAME and _is_text(schema.field(key).type)]
         with parquet.ParquetFile(file, read_dictionary=names) as opened:
             columns = {key: _read_column(opened, key) for key in known}
             rows = pd.RangeIndex(opened.metadata.num_rows)
@@ -415,6 +415,12 @@ def _read_table(path: Path, name: str) -> pd.DataFrame | None:
         raise RunError(
             f"{file}: damaged: {error}", remedy="delete it and audit again: tapes are kept"
         ) from error
+
+
+def _is_text(kind: Any) -> bool:  # noqa: ANN401 - pyarrow has no types
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _read_column(file: Any, name: str) -> pd.Series[Any]:  # noqa: ANN401 - pyarrow has no types

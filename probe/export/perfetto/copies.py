@@ -49,7 +49,7 @@ class Copies:
 
     def bodies(self) -> Iterator[Bytes]:
         """Yield the packets of each thread."""
-        for label, part in self.known.groupby("thread", sort=False, dropna=False):
+        for label, part in self.known.groupby("thread", sort=False, dropna=False, observed=True):
             uuid = self._track(label)
             line = Line(uuid, "copy", self._words)
             names = self._words.many("names", _names(part))
