@@ -35,8 +35,8 @@ MOST_BYTES: Final = 2**30
 OF_FREE: Final = 2
 OF_MEMORY: Final = 8
 """Parts of what is free, and of the device's memory, that they may take at most: the tapes lie in
-memory, and to make tables of them takes three times as much again (measured on 5 million copies:
-514 MiB of tapes, 1.5 GB)."""
+memory, and to make tables of them and judge takes up to four times as much again (5 million copies:
+539 MB of tapes, 1.8 GB: tests/bench/bench_finalise.py)."""
 GST_CATEGORY: Final = "GST_PERFORMANCE:5"
 """Where GStreamer itself reports copies: "copy plane", "copy for merge"."""
 ASAN_ORDER: Final = "verify_asan_link_order"
@@ -118,7 +118,8 @@ class Copies:
         seen = self._processes.seen() if self._processes is not None else []
         if not seen and self._root is not None and self._root not in tapes:
             seen = of_file(self._command, self._root)
-        processes, blind = account(seen, tapes, self._built_for(), names)
+        untaped = self._tapes.untaped() if self._tapes is not None else set()
+        processes, blind = account(seen, tapes, self._built_for(), names, untaped - tapes)
         interposer = library.fingerprint(self._library) if self._library is not None else None
         return {
             "mode": self._mode,

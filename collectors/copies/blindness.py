@@ -41,6 +41,10 @@ CLOSED: Final = (
 FOREIGN: Final = (
     "it runs as another user, who may not write among the tapes; run liveprobe as that user"
 )
+UNTAPED: Final = (
+    "no tape of it could be written (no room, or a limit of the size of files); make room where the"
+    " tapes are, or raise the limit"
+)
 CLEARED: Final = (
     "what started it cleared LD_PRELOAD from its environment; let the launcher pass LD_PRELOAD and"
     " LIVEPROBE_* on"
@@ -56,11 +60,12 @@ def account(
     tapes: set[int],
     ours: Elf | None,
     names: Collection[tuple[int, str]] = (),
+    untaped: Collection[int] = (),
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the processes, {pid, exe, traced}, and the blind ones among them, {pid, exe, why}.
 
-    `tapes` are the processes that left a tape, `names` what they were called when it was made. A
-    process may be in both lists: partly seen.
+    `tapes` are the processes that left a tape, `names` what they were called when it was made,
+    `untaped` those that could make none. A process may be in both lists: partly seen.
     """
     seen = list(seen)
     inside = {each.pid for each in seen if each.mapped}
@@ -70,14 +75,17 @@ def account(
         taped = each.pid in tapes and (bool(each.mapped) or each.pid not in inside)
         if each.foreign:  # it made none if it changed its user before it ran this program
             taped = taped and (each.pid, each.name) in names
-        why = why_blind(each, ours, traced=taped)
+        why = UNTAPED if each.pid in untaped else why_blind(each, ours, traced=taped)
         entry = {"pid": each.pid, "exe": each.shown}
-        inside_it = bool(each.mapped) and why != FOREIGN
+        inside_it = bool(each.mapped) and why not in {FOREIGN, UNTAPED}
         processes.append({**entry, "traced": inside_it or (taped and why is None)})
         if why is not None:
             blind.append({**entry, "why": why})
-    unseen = sorted(tapes - {each.pid for each in seen})
-    processes += [{"pid": pid, "exe": None, "traced": True} for pid in unseen]
+    known = {each.pid for each in seen}
+    processes += [{"pid": pid, "exe": None, "traced": True} for pid in sorted(tapes - known)]
+    gone = sorted(set(untaped) - known)
+    processes += [{"pid": pid, "exe": None, "traced": False} for pid in gone]
+    blind += [{"pid": pid, "exe": None, "why": UNTAPED} for pid in gone]
     return processes, blind
 
 

@@ -201,6 +201,7 @@ void lp_home_claim(Thread *thread); /* a new tape: the process's home, if it is 
 void lp_home_keep(const Thread *thread, const Here *here); /* that thread goes */
 bool lp_home_wanted(void);          /* there is no home, and something to tell */
 void lp_home_end(void);             /* the process goes */
+bool lp_homeless(void);             /* there is no home, nor that of a parent */
 void lp_counts_start(void), lp_counts_fork_child(void);
 void lp_small_seen(void);  /* at a thread's first small copy, and at every 4096th */
 uint64_t lp_lose(Thread *thread); /* count a record that found no room; returns 0 */

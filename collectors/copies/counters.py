@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 RECORDED_BYTES: Final = 3
 """Place of the bytes of recorded copies among the counters of a tape."""
+UNTAPED: Final = ".untaped"
+"""Ending of an empty file that the interposer leaves, named by the pid, where it gets no tape."""
 _READ: Final = COUNTERS_OFFSET + COUNTERS.size
 _MAGIC_BYTES: Final = 8
 
@@ -44,10 +46,15 @@ class Tapes:
             self._look(name)
         return [tally for _, tally in sorted(self._known.items()) if tally is not None]
 
-    def _names(self) -> list[str]:
+    def untaped(self) -> set[int]:
+        """Return the processes that said that they could make no tape."""
+        stems = (name.removesuffix(UNTAPED) for name in self._names(UNTAPED))
+        return {int(stem) for stem in stems if stem.isdecimal()}
+
+    def _names(self, suffix: str = SUFFIX) -> list[str]:
         try:
             with os.scandir(self._folder) as entries:
-                return [entry.name for entry in entries if entry.name.endswith(SUFFIX)]
+                return [entry.name for entry in entries if entry.name.endswith(suffix)]
         except OSError:
             return []
 

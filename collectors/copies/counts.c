@@ -80,6 +80,9 @@ void lp_home_end(void)
         show(home.header, home.own, true);
 }
 
+/* Whether what is lost here stands nowhere: a forked child tells it on its parent's tape. */
+bool lp_homeless(void) { return home.header == NULL && !is_child; }
+
 void lp_counts_fork_child(void)
 {
     is_child = true;

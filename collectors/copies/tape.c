@@ -336,6 +336,16 @@ void lp_tape_forget(Thread *thread, bool header_too)
     lp_unmap(thread, sizeof *thread);
 }
 
+/* No tape can be had: a file's name says of which process, for that needs neither room nor size. */
+static COLD void leave_word(Thread *thread)
+{
+    char *word = thread->path; /* it will have no other */
+    const char *end = word + sizeof thread->path;
+    char *to = lp_append(lp_append(word, end, lp_folder), end, "/");
+    lp_append(lp_append_number(to, end, thread->pid), end, ".untaped");
+    lp_system(SYS_renameat, AT_FDCWD, (long)thread->unborn, AT_FDCWD, (long)word, 0, 0);
+}
+
 static long make_file(Thread *thread, uint64_t bytes)
 {
     long file = create(thread);
@@ -343,7 +353,9 @@ static long make_file(Thread *thread, uint64_t bytes)
         return file;
     long done = set_up(thread, file, bytes);
     close_descriptor(file);
-    if (done < 0)
+    if (done < 0 && lp_homeless())
+        leave_word(thread);
+    else if (done < 0)
         unlink_path(thread->unborn);
     return done;
 }

@@ -58,7 +58,8 @@ def total_of(ledger: Ledger) -> str:
     amount = f"{total.bytes_per_frame / MEGABYTE:.2f} MB"
     if pictures is not None:
         amount += f" ({pictures:.1f} pictures)"
-    return f"{total.copies_per_frame:.1f} copies, {amount}, {total.ms_per_frame:.2f} ms"
+    count = f"{total.copies_per_frame:,.{0 if ledger.per == 'run' else 1}f}"
+    return f"{count} copies, {amount}, {total.ms_per_frame:.2f} ms"
 
 
 def _head(ledger: Ledger) -> Iterator[str]:
@@ -125,7 +126,7 @@ def _numbers(found: Total) -> list[str]:
 
 
 def _written(moved: float, copies: float, ms: float, avoidable: float) -> list[str]:
-    return [_bytes(moved), f"{copies:.2f}", f"{ms:.3f}", _bytes(avoidable)]
+    return [_bytes(moved), f"{copies:,.2f}", f"{ms:,.3f}", _bytes(avoidable)]
 
 
 def _below(ledger: Ledger) -> Iterator[str]:

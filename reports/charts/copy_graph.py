@@ -50,13 +50,16 @@ class Move:
 
 @dataclass(frozen=True)
 class Station:
-    """A stage: what its copies write a frame, what of it came from other stages' copies."""
+    """A stage: what its copies write a frame, what of it came from other stages' copies.
+
+    `entering` is None for what belongs to no stage: nobody follows what goes there.
+    """
 
     name: str
     slot: str
     size: float
     ms: float
-    entering: float
+    entering: float | None
     moves: tuple[Move, ...]
 
 
@@ -128,6 +131,8 @@ def often(count: float) -> str:
     """Return how often a copy happens in a frame: nothing for once, else ``3 x``."""
     if round(count, 2) == 1:
         return ""
+    if round(count, 2) == 0:
+        return f"under{numbers.NBSP}0.01{numbers.NBSP}{numbers.TIMES}"
     whole = round(count, 2) == round(count)
     return f"{numbers.fixed(count, 0 if whole else 2)}{numbers.NBSP}{numbers.TIMES}"
 
@@ -308,6 +313,8 @@ def _ms(value: float) -> str:
 
 
 def _entered(station: Station) -> str:
+    if station.entering is None:
+        return "not followed"
     if not station.entering:
         return "nothing entered"
     return f"{_mb(station.entering)} entered"

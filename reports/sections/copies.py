@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS: Final = 12
 """Lines that the table shows; the rest is folded."""
-UNITS: Final = {"frame": "per frame", "output": "per output frame", "run": "in the window"}
+UNITS: Final = {"frame": "per frame", "output": "per output frame", "run": "in the run"}
 PARTS: Final = {"frame": "/frame", "output": "/output", "run": ""}
 
 
@@ -125,7 +125,7 @@ def _lead(subject: Subject, ledger: Ledger, unit: str) -> str:
     total = ledger.total
     if not ledger.lines:
         return _nothing(subject, ledger, unit)
-    text = f"{mb(total.bytes_per_frame)} move {unit} in {_copies(total)}"
+    text = f"{mb(total.bytes_per_frame)} move {unit} in {_copies(total, ledger)}"
     if ledger.frame_equivalents is not None:
         pictures = numbers.fixed(ledger.frame_equivalents, 1)
         text += f", as much as {pictures} decoded pictures"
@@ -145,14 +145,15 @@ def _nothing(subject: Subject, ledger: Ledger, unit: str) -> str:
     return f"No copy{size} was seen {unit.replace('per', 'in any')}."
 
 
-def _copies(total: Total) -> str:
+def _copies(total: Total, ledger: Ledger) -> str:
     value = total.copies_per_frame
-    return f"{numbers.fixed(value, 1)} {'copy' if round(value, 1) == 1 else 'copies'}"
+    places = 0 if ledger.per == "run" else 1
+    return f"{numbers.fixed(value, places)} {'copy' if round(value, places) == 1 else 'copies'}"
 
 
 def _basis(ledger: Ledger) -> str:
     if ledger.per == "run":
-        return "sums over the measured window, for no frame was told"
+        return "sums over the run, for no frame was told"
     what = "measured frame" if ledger.per == "frame" else "measured output"
     return f"mean of {numbers.plural(ledger.frames, what)}"
 
@@ -198,7 +199,9 @@ def _station(name: str | None, ledger: Ledger, lines: list[Line]) -> Station:
         slot="none" if name is None else slot(name),
         size=0.0 if total is None else total.bytes_per_frame,
         ms=0.0 if total is None else total.ms_per_frame,
-        entering=sum(edge.bytes_per_frame for edge in ledger.edges if edge.target == name),
+        entering=None
+        if name is None
+        else sum(edge.bytes_per_frame for edge in ledger.edges if edge.target == name),
         moves=tuple(
             Move(
                 line.kind,

@@ -448,6 +448,30 @@ def test_a_program_that_ended_in_its_warm_up_has_a_page_with_all_that_it_did(cop
     assert ledger.explained
 
 
+def test_copies_of_a_run_without_frames_are_whole_and_those_of_no_stage_are_not_followed(
+    copied: Make,
+) -> None:
+    run, _ = copied("live")
+    tables = {name: run.table(name).copy() for name in TABLES if run.has(name)}
+    for name in ("frames", "outputs", "spans"):
+        tables[name] = tables[name].iloc[:0]
+    tables["copies"] = tables["copies"].assign(frame=pd.NA, stage=None)
+    quiet = Run.of({**run.manifest, "mode": "command"}, tables)
+    shown = section((quiet, judge.judge(quiet)))
+    number = len(tables["copies"][tables["copies"]["measured"]])
+    assert f" move in the run in {number:,} copies, " in plain(shown.text)
+    assert "Sums over the run, for no frame was told" in shown.text
+    assert "not followed" in [plain(word) for word in shown.words["cg wide"]]
+    assert "nothing entered" not in shown.text
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(1.001, ""), (0.001, "under 0.01 x"), (3.0, "3 x"), (0.5, "0.50 x")]
+)
+def test_how_often_a_copy_happens_is_never_nought_times(count: float, said: str) -> None:
+    assert plain(copy_graph.often(count)).replace(numbers.TIMES, "x") == said
+
+
 def test_hostile_names_stand_as_text_and_folders_do_not_enter(copied: Make) -> None:
     run, verdict = copied("live")
     tables = {name: run.table(name).copy() for name in TABLES if run.has(name)}

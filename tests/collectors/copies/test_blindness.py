@@ -201,6 +201,16 @@ def test_a_program_of_another_user_that_can_write_no_tape_is_blind(
     assert traced(facts)["changed"] is False
 
 
+def test_a_program_that_can_write_no_tape_is_blind(watched: Watched, waiting: Any) -> None:
+    limited = f"ulimit -f 0; {waiting('gcc')}; exit $?"
+    facts = watched("/bin/bash", "-c", limited, stderr=subprocess.DEVNULL)
+    assert reason(facts, "waiting") == blindness.UNTAPED
+    assert traced(facts) == {"bash": True, "waiting": False}
+    processes, blind = blindness.account([], {7}, OURS, (), {8})
+    assert [each["traced"] for each in processes] == [True, False]
+    assert blind == [{"pid": 8, "exe": None, "why": blindness.UNTAPED}]
+
+
 def test_a_program_that_changed_its_user_after_it_made_a_tape_is_traced() -> None:
     seen = Seen(7, "/usr/bin/daemon", OURS, mapped=True, foreign=True, sights=2, name="daemon")
     assert blindness.account([seen], {7}, OURS, {(7, "daemon")})[1] == []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from collectors.copies import counters
 from probe import tape
 
 if TYPE_CHECKING:
@@ -320,7 +321,7 @@ def test_a_limit_of_file_sizes_does_not_kill_the_program(
     )
     assert done.returncode == 5
     assert done.stderr.endswith("the limit of a file's size is reached\n")
-    assert list(tapes.iterdir()) == []
+    assert [each.suffix for each in tapes.iterdir()] == [counters.UNTAPED]
 
 
 def test_a_folder_that_goes_away_stops_the_tapes_and_not_the_program(
