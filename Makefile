@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check format bench clean
+.PHONY: help demo test test-slow test-all check format docs bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ check: $(VENV)/.develop  ## format, lint, types, import contracts
 format: $(VENV)/.develop  ## rewrite the files as `make check` wants them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.develop  ## write docs/audits.md from the audits
+	$(BIN)/python tools/write_docs.py
 
 bench: $(VENV)/.bench  ## measure what must be fast (minutes; a quiet machine helps)
 	@set -e; for script in tests/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done

@@ -20,6 +20,8 @@ VERBS: Final = (
     "demo",
     "run",
     "audit",
+    "compare",
+    "verify",
     "report",
     "copies",
     "export",
@@ -60,7 +62,7 @@ def liveprobe() -> None:
     """Is this on-device video AI live, or only fast? Measure it, and get the evidence.
 
     \b
-    Exit codes: 0 measured; 1 a limit or a claim failed; 2 wrong usage or input;
+    Exit codes: 0 measured; 1 a limit or a claim failed, or worse; 2 wrong usage or input;
     3 the measurement is invalid or inconclusive; 4 the machine lacks what was asked
     for; 5 the program under test failed; 70 our own bug; 130 interrupted.
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
@@ -110,7 +112,8 @@ def _invoke(arguments: Sequence[str]) -> object:
 def _terminal(arguments: Sequence[str]) -> Terminal:
     """Return how to speak of errors: known even where the arguments cannot be parsed."""
     own = list(arguments)
-    own = own[: own.index("--")] if "--" in own else own
+    if own[:1] == ["run"] and "--" in own:  # what follows belongs to the program
+        own = own[: own.index("--")]
     verbose = "-v" in own or "--verbose" in own
     return Terminal(json="--json" in own, verbosity=int(verbose), color="--no-color" not in own)
 

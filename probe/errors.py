@@ -3,6 +3,7 @@
     ProbeError               exit 70  a bug of ours if it reaches the user bare
     |-- UsageError           exit 2   an argument, a scenario, an input that cannot be used
     |   |-- ScenarioError    exit 2   all problems of a scenario file at once
+    |   |   `-- ClaimsError           ... or of a file of claims
     |   |-- InputError       exit 2   a clip or a model that cannot be used
     |   `-- RunError         exit 2   a Run directory that cannot be read
     |       `-- RunVersionError       ... because it is of a newer version
@@ -66,6 +67,10 @@ class ScenarioError(UsageError):
     ) -> None:
         super().__init__(message, remedy=remedy)
         self.problems = problems
+
+
+class ClaimsError(ScenarioError):
+    """A file of claims with problems."""
 
 
 class InputError(UsageError):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from probe import errors
 from probe.model import VERDICT_SCHEMA, Audit, Finding, FindingOutcome, ValidityStatus
 from probe.regimes import foremost, held_ns, merged, shares
+from probe.verdict import limits as limited
 from probe.verdict import rules, summary
 from probe.verdict.copies import copies
 from probe.verdict.evidence import Evidence
@@ -22,6 +23,7 @@ from probe.verdict.validity import validity_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from probe.limits import Limit
     from probe.store import Run
 
 AUDITS: Final = "probe.audits"
@@ -35,17 +37,25 @@ def audits() -> list[Audit]:
 
     Raises `ProbeError` where two have the same id or something found is no audit.
     """
-    package = importlib.import_module(AUDITS)
-    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    found: list[tuple[str, Any]] = [
-        (f"{AUDITS}.{name}", getattr(importlib.import_module(f"{AUDITS}.{name}"), "AUDIT", None))
-        for name in names
-    ]
-    found += [
+    others = [
         (f"entry point {point.name} ({point.value})", point.load())
         for point in importlib.metadata.entry_points(group=ENTRY_POINTS)
     ]
-    return by_id(found)
+    return by_id([*_own(), *others])
+
+
+def shipped() -> list[Audit]:
+    """Return the audits of `probe.audits`, by id; raises as `audits`."""
+    return by_id(_own())
+
+
+def _own() -> list[tuple[str, Any]]:
+    package = importlib.import_module(AUDITS)
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    return [
+        (f"{AUDITS}.{name}", getattr(importlib.import_module(f"{AUDITS}.{name}"), "AUDIT", None))
+        for name in names
+    ]
 
 
 def by_id(found: Iterable[tuple[str, Any]]) -> list[Audit]:
@@ -65,9 +75,20 @@ def by_id(found: Iterable[tuple[str, Any]]) -> list[Audit]:
     return [audit for _, (_, audit) in sorted(known.items())]
 
 
-def judge(run: Run) -> dict[str, Any]:
-    """Return the verdict on a Run: the document of verdict.json (`probe.verdict.schema`)."""
+def judge(run: Run, limits: Iterable[Limit] = ()) -> dict[str, Any]:
+    """Return the verdict on a Run: the document of verdict.json (`probe.verdict.schema`).
+
+    `limits` are asked of it beside those of its scenario.
+    """
     evidence = Evidence(run)
+    verdict = _unlimited(run, evidence)
+    verdict["limits"] = [
+        *limited.of_scenario(evidence, verdict), *limited.rows(limits, evidence, verdict),
+    ]  # fmt: skip
+    return verdict
+
+
+def _unlimited(run: Run, evidence: Evidence) -> dict[str, Any]:
     found = findings(run)
     return {
         "schema": VERDICT_SCHEMA,
@@ -76,7 +97,7 @@ def judge(run: Run) -> dict[str, Any]:
         **_numbers(evidence),
         "copies": copies(run),
         "overhead": None,
-        "findings": [_document(finding) for finding in found],
+        "findings": [document(finding) for finding in found],
         "chains": [],
         "limits": [],
         "claims": None,
@@ -86,15 +107,15 @@ def judge(run: Run) -> dict[str, Any]:
     }
 
 
-def findings(run: Run) -> list[Finding]:
-    """Ask every audit; one whose tables the Run lacks is not measured."""
+def findings(run: Run, chosen: Iterable[Audit] | None = None) -> list[Finding]:
+    """Ask every audit, or the chosen ones; one whose tables the Run lacks is not measured."""
     found: list[Finding] = []
-    for audit in audits():
+    for audit in audits() if chosen is None else chosen:
         missing = [name for name in audit.requires if not run.has(name)]
         if missing:
             found.append(_not_measured(audit, missing))
         else:
-            found += audit.judge(run.only(audit.requires))
+            found += audit.judge(run.only(audit.reads))
     return found
 
 
@@ -112,7 +133,8 @@ def _not_measured(audit: Audit, missing: list[str]) -> Finding:
     )
 
 
-def _document(finding: Finding) -> dict[str, Any]:
+def document(finding: Finding) -> dict[str, Any]:
+    """Return a finding as it stands in verdict.json."""
     return {
         "audit": finding.audit,
         "title": finding.title,
@@ -217,13 +239,14 @@ def exit_code(manifest: Mapping[str, Any], verdict: Mapping[str, Any]) -> int:
     """Return the exit code of a measured and judged run, by `errors.PRECEDENCE`.
 
     The outcome of "real-time" is no reason: a limit, a claim, a broken expectation or an invalid
-    measurement is.
+    measurement is. A limit that could not be measured does not hold: it is inconclusive.
     """
     state = manifest.get("state")
     applies = {
         errors.EXIT_INTERRUPTED: state == "interrupted",
         errors.EXIT_PROGRAM: state == "program failed",
-        errors.EXIT_INCONCLUSIVE: verdict["validity"]["status"] == ValidityStatus.INVALID,
+        errors.EXIT_INCONCLUSIVE: verdict["validity"]["status"] == ValidityStatus.INVALID
+        or any(each["outcome"] == FindingOutcome.NOT_MEASURED for each in verdict["limits"]),
         errors.EXIT_FAILED: failed(verdict),
     }
     return next((code for code in errors.PRECEDENCE if applies.get(code)), errors.EXIT_OK)

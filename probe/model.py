@@ -231,8 +231,9 @@ class Case:
 class Audit:
     """A pure question asked of a Run.
 
-    `requires` names the tables that `judge` may read (`frames`, `spans`, ...); a Run that lacks one
-    gives *not measured*. `why` says why it matters; `source` where the thresholds come from.
+    `requires` names the tables that `judge` needs (`frames`, `spans`, ...); a Run that lacks one
+    gives *not measured*; `optional` names those that it reads where they are there. `why` says why
+    it matters; `source` where the thresholds come from.
     """
 
     id: str
@@ -243,3 +244,9 @@ class Audit:
     judge: Callable[[Run], list[Finding]]
     remedy: str
     cases: tuple[Case, ...]
+    optional: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The tables that `judge` may read; it sees no others."""
+        return (*self.requires, *self.optional)

@@ -235,6 +235,7 @@ def _generation_view(subject: Subject, beside: Subject | None, payload: Payload)
         "why": generation.why_not_live(subject, deadline),
         "not_applying": generation.NOT_APPLYING,
         "table": generation.table(subject),
+        "limits": figures.limits(subject),
         "copies": copies.copies(subject),
         "findings": findings.findings(subject),
         "strips": strips,

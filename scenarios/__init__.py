@@ -13,3 +13,8 @@ def folder() -> Path:
 def names() -> list[str]:
     """Return the names of the shipped scenarios, sorted."""
     return sorted(file.stem for file in folder().glob("*.toml"))
+
+
+def claims() -> Path:
+    """Return the folder that holds the shipped files of claims."""
+    return folder() / "claims"

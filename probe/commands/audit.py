@@ -3,25 +3,95 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from probe.console.chosen_audits import chosen, complete
+from probe.console.fail_on import exit_code, fail_on_option, silenced
+from probe.console.limit_option import limit_option, parsed
 from probe.console.terminal import Terminal, speaking
+from probe.errors import EXIT_FAILED, EXIT_OK, UsageError
+
+if TYPE_CHECKING:
+    from probe.limits import Limit
+
+FAILED = "failed"
 
 
 @click.command(short_help="Judge a Run again.")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), required=False)
 @click.option("--no-write", is_flag=True, help="Print the verdict; leave verdict.json as it is.")
+@click.option(
+    "--only",
+    metavar="IDS",
+    shell_complete=complete,
+    help="Ask these audits alone (commas between), write nothing.",
+)
+@click.option(
+    "--explain",
+    metavar="AUDIT",
+    shell_complete=complete,
+    help="Say what an audit asks, why, by which source, and what to do; needs no RUN.",
+)
+@limit_option
+@fail_on_option(FAILED)
 @speaking
-def command(*, terminal: Terminal, run: Path, no_write: bool) -> int:
+def command(
+    *,
+    terminal: Terminal,
+    run: Path | None,
+    no_write: bool,
+    only: str | None,
+    explain: str | None,
+    limits: tuple[str, ...],
+    fail_on: str,
+) -> int:
     """Judge the Run in directory RUN, and write its verdict.json.
 
     Works on any machine and needs no device. A Run whose measuring was cut short, by a crash or a
-    kill, is recovered first.
+    kill, is recovered first. Each --limit is asked beside those of the Run's scenario.
     """
+    silent, asked = silenced(fail_on, FAILED), parsed(limits)
+    if explain is not None:
+        return _explained(terminal, explain)
+    if run is None:
+        raise click.MissingParameter(param_type="argument", param_hint="RUN")
+    if only is not None:
+        return exit_code(_some(terminal, run, only, asked), silent, failed=True)
+    from probe import judge
     from probe.console import judged, verdict_text
 
-    result = judged.judged(run, write=not no_write)
+    result = judged.judged(run, write=not no_write, limits=asked)
     lines = verdict_text.lines(result.run.manifest, result.verdict)
     terminal.result("\n".join(lines), result.verdict)
-    return result.exit_code
+    return exit_code(result.exit_code, silent, failed=judge.failed(result.verdict))
+
+
+def _explained(terminal: Terminal, ids: str) -> int:
+    from probe.console import explain_text
+
+    audits = chosen(ids)
+    text = "\n\n\n".join("\n".join(explain_text.lines(audit)) for audit in audits)
+    terminal.result(text, {"audits": [explain_text.document(audit) for audit in audits]})
+    return EXIT_OK
+
+
+def _some(terminal: Terminal, run: Path, ids: str, asked: list[Limit]) -> int:
+    """Ask some audits; the exit code is 1 where an expected output was wrong, else 0."""
+    audits = chosen(ids)
+    if asked:
+        raise UsageError(
+            "--limit asks the whole verdict, --only a part of it",
+            remedy="leave one of them out",
+        )
+    from probe import judge
+    from probe.console import explain_text, judged
+
+    opened = judged.recovered(run)
+    found = judge.findings(opened, audits)
+    documents = [judge.document(each) for each in found]
+    document = {"run": opened.manifest.get("id"), "findings": documents}
+    terminal.result("\n".join(explain_text.findings(found)), document)
+    verdict = {"limits": [], "claims": None, "findings": documents}
+    return EXIT_FAILED if judge.failed(verdict) else EXIT_OK

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from probe.console.copies_option import copies_option, copies_override
+from probe.console.fail_on import exit_code, fail_on_option, silenced
+from probe.console.limit_option import check_tracks, limit_option, parsed
 from probe.console.terminal import Terminal, speaking
-from probe.errors import EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, UsageError
+from probe.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from probe.scenario.file import Loaded
 
 DEFAULT = "live-background-blur"
-SILENCEABLE = {"failed": EXIT_FAILED, "inconclusive": EXIT_INCONCLUSIVE}
+FAILED = "failed"
 COMMAND = "liveprobe.command"
 """Key of click's context: what stood behind ``--``."""
 
@@ -66,6 +68,7 @@ def complete_scenario(
 )
 @click.option("--duration", metavar="TIME", help="Short for --set run.duration=TIME.")
 @copies_option
+@limit_option
 @click.option(
     "-o",
     "folder",
@@ -76,12 +79,7 @@ def complete_scenario(
 )
 @click.option("--no-report", is_flag=True, help="Write no report.html.")
 @click.option("--dry-run", is_flag=True, help="Say what would be measured, and stop.")
-@click.option(
-    "--fail-on",
-    default="failed,inconclusive",
-    show_default=True,
-    help="Outcomes with a non-zero exit code: failed (1), inconclusive (3), or never.",
-)
+@fail_on_option(FAILED)
 @click.pass_context
 @speaking
 def command(
@@ -94,6 +92,7 @@ def command(
     overrides: tuple[str, ...],
     duration: str | None,
     copies: str | None,
+    limits: tuple[str, ...],
     folder: Path,
     no_report: bool,
     dry_run: bool,
@@ -104,17 +103,19 @@ def command(
     \b
     liveprobe run live-face-boxes --clip talk.mp4 --model faces.onnx
     liveprobe run --set run.duration=10m --set stage.infer.threads=2
+    liveprobe run --limit 'latency.p99<50ms' --limit 'rate>=29.7fps'
     liveprobe run --set run.duration=30s -- python my_program.py
 
     Behind `--` stands any command: it is measured as the program under test, as far as it speaks
     (`import probe`), and watched from outside where it does not.
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-    silent = _silenced(fail_on)
+    silent = silenced(fail_on, FAILED)
     behind: list[str] | None = context.meta[COMMAND]
     if duration is not None:
         overrides += (f"run.duration={duration}",)
     overrides += copies_override(copies)
-    loaded = _loaded(scenario, overrides, clip, model, behind)
+    loaded = _loaded(scenario, overrides, inputs=(clip, model), behind=behind, limits=limits)
+    check_tracks(parsed(loaded.scenario.limits))
     if dry_run:
         return _would_measure(terminal, loaded, folder)
     from probe.console import judged, progress
@@ -135,13 +136,15 @@ def command(
 def _loaded(
     scenario: str | None,
     overrides: Sequence[str],
-    clip: str | None,
-    model: str | None,
+    *,
+    inputs: tuple[str | None, str | None],
     behind: list[str] | None,
+    limits: Sequence[str],
 ) -> Loaded:
     import scenarios
     from probe.scenario.file import load
 
+    asked = [each.text for each in parsed(limits)]
     if behind is None:
         scenario = scenario or DEFAULT
     else:
@@ -150,9 +153,10 @@ def _loaded(
         scenario,
         folder=scenarios.folder(),
         overrides=overrides,
-        clip=clip,
-        model=model,
+        clip=inputs[0],
+        model=inputs[1],
         command=behind or (),
+        limits=asked,
     )
 
 
@@ -187,6 +191,7 @@ def _would_measure(terminal: Terminal, loaded: Loaded, folder: Path) -> int:
         f"  warm-up   {run.warmup / 1e9:g} s, then {_length(scenario)}",
         *(f"  {name:<9} {value}" for name, value in inputs.items()),
         *(f"  changed   {item}" for item in loaded.overrides),
+        *(f"  limit     {item}" for item in scenario.limits),
         f"  into      {folder}",
     ]
     document: dict[str, Any] = {
@@ -215,23 +220,7 @@ def _show(terminal: Terminal, result: Judged, more: list[str]) -> None:
             terminal.say(line.strip())
 
 
-def _silenced(fail_on: str) -> frozenset[int]:
-    """Return the exit codes that ``--fail-on`` leaves out; raises `UsageError` for other words."""
-    words = [word.strip() for word in fail_on.split(",")]
-    wanted = set() if words == ["never"] else set(words)
-    unknown = wanted - set(SILENCEABLE)
-    if unknown:
-        raise UsageError(
-            f"--fail-on {', '.join(sorted(unknown))}: no such outcome",
-            remedy=f"one or more of {', '.join(SILENCEABLE)}, with commas between, or never",
-        )
-    return frozenset(code for name, code in SILENCEABLE.items() if name not in wanted)
-
-
 def _exit_code(result: Judged, silent: frozenset[int]) -> int:
     from probe import judge
 
-    code = result.exit_code
-    if code == EXIT_INCONCLUSIVE and code in silent and judge.failed(result.verdict):
-        code = EXIT_FAILED
-    return EXIT_OK if code in silent else code
+    return exit_code(result.exit_code, silent, failed=judge.failed(result.verdict))

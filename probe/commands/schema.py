@@ -1,22 +1,48 @@
-"""`liveprobe schema`: the JSON Schema of what liveprobe reads and writes."""
+"""`liveprobe schema`: the JSON Schema of what liveprobe reads and writes, and its metrics."""
 
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from probe.console.terminal import Terminal, speaking
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-@click.command(short_help="Print the JSON Schema of a scenario or a verdict.")
-@click.argument("document", type=click.Choice(["scenario", "verdict"]))
+
+@click.command(short_help="Print the JSON Schema of a document; list the metrics.")
+@click.argument("document", type=click.Choice(["scenario", "verdict", "claims", "metrics"]))
 @speaking
 def command(*, terminal: Terminal, document: str) -> int:
-    """Print the JSON Schema of a scenario file or of verdict.json."""
+    """Print the JSON Schema of a file or of verdict.json, or all metrics that a limit may name."""
+    if document == "metrics":
+        return _metrics(terminal)
+    from probe.claims import file
     from probe.scenario import problems
     from probe.verdict import schema
 
-    found = problems.schema() if document == "scenario" else schema.schema()
+    schemas: dict[str, Callable[[], dict[str, Any]]] = {
+        "scenario": problems.schema,
+        "verdict": schema.schema,
+        "claims": file.schema,
+    }
+    found = schemas[document]()
     terminal.result(json.dumps(found, indent=1), found)
+    return 0
+
+
+def _metrics(terminal: Terminal) -> int:
+    """Print every metric with its unit and its definition."""
+    from probe.metrics import METRICS
+
+    width = max(len(each.name) for each in METRICS)
+    lines = [f"{each.name:<{width}}  {each.unit:<8}  {each.definition}" for each in METRICS]
+    listed = [
+        {"name": each.name, "unit": each.unit, "better": each.better, "definition": each.definition}
+        for each in METRICS
+    ]
+    terminal.result("\n".join(lines), {"metrics": listed})
     return 0

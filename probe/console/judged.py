@@ -20,9 +20,10 @@ from probe.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from probe.engine import Progress
+    from probe.limits import Limit
     from probe.scenario import Scenario
     from probe.scenario.file import Loaded
     from probe.store import Run
@@ -87,19 +88,51 @@ def measured(
     return dataclasses.replace(judged(path), complaint=complaint)
 
 
-def judged(path: Path, *, write: bool = True) -> Judged:
+def judged(path: Path, *, write: bool = True, limits: Sequence[Limit] = ()) -> Judged:
     """Judge the Run at `path` by the rules of this version, and write its verdict.json.
 
-    A Run whose harness died is recovered first. Raises `RunError` for what is no Run or is still
-    being measured, `EnvironmentUnmet` where the verdict cannot be written.
+    `limits` are asked beside those of its scenario. A Run whose harness died is recovered first.
+    Raises `RunError` for what is no Run or is still being measured, `UsageError` for a limit on a
+    stage or a track that it does not have, `EnvironmentUnmet` where the verdict cannot be written.
     """
     from probe import judge, store
 
     run = recovered(path)
-    verdict = judge.judge(run)
+    _check_limits(run, limits)
+    verdict = judge.judge(run, limits)
     if write:
         store.write_json(path / store.VERDICT, verdict)
     return Judged(path, run, verdict)
+
+
+def runs_at(path: Path) -> list[Path]:
+    """Return the Run at `path`, or all Runs in that folder; raises `RunError` where there is none.
+
+    The folder's Runs stand in the order of their names, which begin with their time.
+    """
+    from probe import store
+
+    if not path.is_dir() or (path / store.MANIFEST).exists():
+        store.read_manifest(path)
+        return [path]
+    found = sorted(file.parent for file in path.glob(f"*/{store.MANIFEST}"))
+    if not found:
+        raise RunError(
+            f"{path}: neither a Run nor a folder of Runs",
+            remedy="`liveprobe ls` lists the Runs below ./runs",
+        )
+    return found
+
+
+def _check_limits(run: Run, asked: Sequence[Limit]) -> None:
+    if not asked:
+        return
+    from probe import limits
+    from probe.verdict.evidence import Evidence
+    from probe.verdict.readings import stages, tracks
+
+    evidence = Evidence(run)
+    limits.check_names(asked, stages=stages(evidence), tracks=tracks(evidence))
 
 
 def recovered(path: Path) -> Run:

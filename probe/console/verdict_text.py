@@ -9,6 +9,11 @@ from probe.copies.methods import Kind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SHORT: Final = {
+    "percent": "%", "watts": "W", "celsius": "°C", "hertz": "Hz", "count": "", "bytes": "B",
+    "ratio": "", "joules": "J", "volts": "V", "amperes": "A",
+}  # fmt: skip
+"""How a stored unit is written to be read."""
 KINDS: Final = tuple(kind.value for kind in Kind)
 
 
@@ -19,7 +24,8 @@ def lines(manifest: Mapping[str, Any], verdict: Mapping[str, Any]) -> list[str]:
         text += _generation(verdict)
     elif verdict["released"] is not None:
         text += [_frames(verdict), _latency(verdict)]
-    return [*text, *_copies(manifest, verdict), *_failures(verdict), *_validity(verdict)]
+    text += [*_copies(manifest, verdict), *_limits(verdict), *_failures(verdict)]
+    return [*text, *_validity(verdict)]
 
 
 def _headline(verdict: Mapping[str, Any]) -> str:
@@ -99,6 +105,26 @@ def _untraced(manifest: Mapping[str, Any]) -> list[str]:
     told = [f"blind to {each.get('exe')}: {each.get('why')}" for each in blind[:1]]
     reason = entry.get("reason") or "; ".join(told) or "no process of the program could be seen"
     return [f"  copies    not traced: {reason}"]
+
+
+def _limits(verdict: Mapping[str, Any]) -> list[str]:
+    """Return each limit with its value and its margin; what is not measured says why."""
+    return [f"  limit     {_limit(each)}" for each in verdict.get("limits") or ()]
+
+
+def _limit(row: Mapping[str, Any]) -> str:
+    unit = SHORT.get(row["unit"], row["unit"])
+    asked = row["metric"] if row["limit"] is None else f"{row['metric']} {row['op']} "
+    asked += "" if row["limit"] is None else f"{row['limit']:g} {unit}".rstrip()
+    note = f"; {row['note']}" if row["note"] else ""
+    if row["value"] is None:
+        return f"{asked}: not measured{note}"
+    value = number(row["value"], unit, 2).rstrip()
+    if row["outcome"] == "not measured":
+        return f"{asked}: {value}, not decided{note}"
+    word = "holds" if row["outcome"] == "passed" else "missed"
+    margin = "" if row["margin"] is None else f" by {abs(row['margin']):.2f} {unit}".rstrip()
+    return f"{asked}: {value}, {word}{margin}{note}"
 
 
 def _failures(verdict: Mapping[str, Any]) -> list[str]:

@@ -11,6 +11,8 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from probe import limits
+from probe.errors import UsageError
 from probe.scenario.types import (
     NANOSECONDS,
     Box,
@@ -18,6 +20,7 @@ from probe.scenario.types import (
     Duration,
     FileName,
     Interval,
+    LimitText,
     Location,
     PositiveDuration,
     Sink,
@@ -286,6 +289,20 @@ class CopiesPart(Part):
     )
 
 
+class DeliveryPart(Part):
+    """How a model reaches the device: stated, as no run can measure it (audit `model_delivery`)."""
+
+    network_bps: float | None = Field(
+        default=None, gt=0, description="rate of the download, in bits per second"
+    )
+    store_limit_bytes: int | None = Field(
+        default=None, ge=1, description="the largest package that the app's store takes"
+    )
+    device_limit_bytes: int | None = Field(
+        default=None, ge=1, description="the most that a model may take on the device"
+    )
+
+
 class Expectation(Part):
     """What an output must be, checked while it is timed (`source_index` counts from 0).
 
@@ -324,7 +341,11 @@ class Scenario(Part):
     generate: GeneratePart = GeneratePart()
     program: ProgramPart = ProgramPart()
     copies: CopiesPart = CopiesPart()
+    delivery: DeliveryPart = DeliveryPart()
     expect: list[Expectation] = Field(default=[], max_length=10_000)
+    limits: list[LimitText] = Field(
+        default=[], max_length=100, description='requirements, as in "latency.p99<50ms"'
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -336,6 +357,7 @@ class Scenario(Part):
                 f'mode "generate" makes pictures: postprocess kind "{kind}" needs live'
             )
         _expectable(self.expect, self.mode, kind)
+        _limited_stages(self.limits, self.mode)
         return self
 
     def document(self) -> dict[str, Any]:
@@ -360,3 +382,15 @@ def _expectable(expected: list[Expectation], mode: str, kind: str) -> None:
         wanted = ("boxes",) if expectation.box else ("mask", "background-blur")
         if kind not in wanted:
             raise ValueError(f'expect[{number}] needs stage.postprocess.kind "{wanted[0]}"')
+
+
+def _limited_stages(texts: list[str], mode: str) -> None:
+    """Refuse a limit on a stage that the reference program does not have."""
+    if mode == "command":
+        return
+    try:
+        limits.check_names(
+            map(limits.parse, texts), stages=("capture", *Stages.model_fields), tracks=None
+        )
+    except UsageError as error:
+        raise ValueError(f"{error.message} ({error.remedy})") from error

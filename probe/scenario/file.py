@@ -71,11 +71,13 @@ def load(
     clip: str | None = None,
     model: str | None = None,
     command: Sequence[str] = (),
+    limits: Sequence[str] = (),
 ) -> Loaded:
     """Read the scenario that `reference` names: one shipped in `folder`, or a path.
 
     `overrides` are ``key=value``; `clip` and `model` replace the inputs; `command` is the program
-    of mode "command", for which `reference` may be None. Paths in the file are relative to it,
+    of mode "command", for which `reference` may be None. `limits` are asked beside the scenario's:
+    they change no condition, so that it stays as it shipped. Paths in the file are relative to it,
     those in the arguments to the working directory. Raises `ScenarioError` with every problem.
     """
     path = None if reference is None else find(reference, folder)
@@ -94,6 +96,8 @@ def load(
     if command:
         document["mode"] = "command"
         _table(document, ("program",))["command"] = list(command)
+    if limits and isinstance(document.setdefault("limits", []), list):
+        document["limits"] += limits
     _locate(document, changed, base=path.parent if path else Path())
     wrong += _never_read(document)
     scenario = _validated(document, wrong, title, text, changed)

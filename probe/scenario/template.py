@@ -25,6 +25,7 @@ _TABLES: Final[dict[str, tuple[Key, ...]]] = {
         ("stage", "render"),
         ("program",),
         ("copies",),
+        ("delivery",),
     ),
     "generate": (
         ("run",),
@@ -34,6 +35,7 @@ _TABLES: Final[dict[str, tuple[Key, ...]]] = {
         ("generate",),
         ("program",),
         ("copies",),
+        ("delivery",),
     ),
 }
 _SET: Final[dict[str, dict[Key, Any]]] = {
@@ -68,6 +70,7 @@ def template(mode: str, name: str) -> str:
         f"name = {json.dumps(name)}",
         'title = ""',
         f'mode = "{mode}"',
+        *_entry(mode, ("limits",)),
     ]
     for table in _TABLES[mode]:
         head += ["", f"[{key_text(table)}]"]

@@ -7,6 +7,9 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
+from probe import limits
+from probe.errors import UsageError
+
 _UNITS_NS: Final = {
     "ns": 1,
     "us": 10**3,
@@ -67,6 +70,13 @@ def _file_name(value: str) -> str:
     return value
 
 
+def _limit(value: str) -> str:
+    try:
+        return limits.parse(value).text
+    except UsageError as error:
+        raise ValueError(f"{error.message} ({error.remedy})") from error
+
+
 _DURATION_SCHEMA: Final = WithJsonSchema(
     {"type": ["string", "number"], "title": "duration", "examples": ["500ms", "6s", "10m", 1.5]}
 )
@@ -87,4 +97,10 @@ Size = Annotated[tuple[Pixels, Pixels], Field(strict=False)]
 Interval = Annotated[tuple[float, float], Field(strict=False)]
 Box = Annotated[tuple[float, float, float, float], Field(strict=False)]
 Channels = Annotated[list[float], Field(min_length=1, max_length=3)]
+LimitText = Annotated[
+    str,
+    Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"),
+    AfterValidator(_limit),
+]
+"""A requirement, as in ``latency.p99<50ms`` (`probe.limits`)."""
 FileName = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_file_name)]

@@ -113,7 +113,7 @@ class Evidence:
             live = self.live and answered
             found = regimes.live_windows(self.all_frames, window) if live and window else []
             return (
-                regimes.without_live_input(found, self._media_speed) if self.closed_loop else found
+                regimes.without_live_input(found, self.media_speed) if self.closed_loop else found
             )
         return [each.segment for each in self.requests if each.segment is not None]
 
@@ -134,7 +134,7 @@ class Evidence:
         return statistics.rank_correlation(answered, answered + gap) >= LOOP_CORRELATION
 
     @property
-    def _media_speed(self) -> float | None:
+    def media_speed(self) -> float | None:
         """Seconds of the clip's own time per second; None where the frames have no pts."""
         frames = self.frames
         if len(frames) < LOOP_FRAMES or (frames.pts_ns == NULL).any():

@@ -13,7 +13,7 @@ import numpy as np
 from probe import statistics
 from probe.measured import WARMUP_NS
 from probe.model import Mode, Outcome, Tier
-from probe.tape import NULL
+from probe.verdict.sanity import LITTLE_FRAMES, contradictions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
 
 LATENESS_NS: Final = 2 * 10**6
 """Release lateness whose p99 limits validity (METHOD: rule 1)."""
-LITTLE_FRAMES: Final = 300
-LITTLE_TOLERANCE: Final = 0.10
-"""From 300 frames on, frames in flight agree with rate x latency within 10 % (METHOD: rule 14)."""
-LITTLE_ERRORS: Final = 1.96
-"""A difference counts as beyond a bound with its whole 95 % interval only."""
-EARLY_NS: Final = 10**6
-"""A source cannot give a frame before its time; a millisecond is left for clocks read apart."""
 REAL_TIME, TIER, VALIDITY = "real_time", "tier", "validity"
 
 
@@ -249,47 +242,6 @@ def _sane(evidence: Evidence) -> Ruling:
         f"times and counts agree; {flight.gauge:.2f} frames in flight by the gauge, "
         f"{flight.counted:.2f} by the frames at the same moments"
     )
-
-
-def contradictions(evidence: Evidence) -> list[str]:
-    """Return what cannot be true of a right measurement, in words (METHOD: rule 14)."""
-    frames, spans = evidence.all_frames, evidence.spans
-    shown, out = frames.rendered_ns != NULL, frames.delivered_ns != NULL
-    by_number = frames.due_ns[np.argsort(frames.number, kind="stable")]
-    early = (frames.scheduled_ns != NULL) & (frames.captured_ns != NULL)
-    early &= frames.scheduled_ns - frames.captured_ns > EARLY_NS
-    counts = {
-        "frames with negative latency": shown & (frames.rendered_ns < frames.due_ns),
-        "frames shown before they were delivered": shown
-        & out
-        & (frames.rendered_ns < frames.delivered_ns),
-        "frames delivered before they were captured": out
-        & (frames.captured_ns != NULL)
-        & (frames.delivered_ns < frames.captured_ns),
-        "frames released before their scheduled time": early,
-        "frames scheduled before an earlier one": np.diff(by_number) < 0,
-        "stage executions that end before they begin": spans.end_ns < spans.start_ns,
-    }
-    said = [f"{n} {what}" for what, mask in counts.items() if (n := int(np.count_nonzero(mask)))]
-    if evidence.unknown_outputs:
-        said.append(f"{evidence.unknown_outputs} outputs of frames that were never released")
-    if frames.unfated:
-        said.append(f"{frames.unfated} frames whose fate is none of the known ones")
-    return said + _little(evidence)
-
-
-def _little(evidence: Evidence) -> list[str]:
-    flight = evidence.in_flight
-    if flight is None or flight.counted is None or len(evidence.frames) < LITTLE_FRAMES:
-        return []
-    off = abs(flight.gauge - flight.counted) - LITTLE_ERRORS * flight.error
-    if off <= LITTLE_TOLERANCE * flight.counted:
-        return []
-    what = (
-        f"{flight.gauge:.2f} frames in flight by the gauge, {flight.counted:.2f} by the frames at "
-        "the same moments"
-    )
-    return [f"Little's law is off by over 10 %: {what}"]
 
 
 def _scope(evidence: Evidence) -> Ruling:

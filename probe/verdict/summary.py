@@ -14,6 +14,7 @@ from probe.verdict import generation
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from probe.measured import Spans
     from probe.statistics import Sample
     from probe.verdict.evidence import Evidence
 
@@ -135,14 +136,7 @@ def stages(evidence: Evidence) -> list[dict[str, Any]]:
 
     Executions count for the measured frames; without a live input those that began in the window.
     """
-    spans, window = evidence.spans, evidence.window
-    if len(evidence.all_frames):
-        mine = np.isin(spans.frame, evidence.frames.number)
-    elif window is not None:
-        mine = (spans.start_ns >= window.start_ns) & (spans.start_ns < window.end_ns)
-    else:
-        mine = np.ones(len(spans.stage), dtype=bool)
-    spans = spans.rows(mine)
+    spans = measured_spans(evidence)
     work = (spans.end_ns - spans.start_ns) / MS_NS
     total = float(work.sum())
     order = np.argsort(spans.stage, kind="stable")
@@ -167,3 +161,13 @@ def stages(evidence: Evidence) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def measured_spans(evidence: Evidence) -> Spans:
+    """Return the executions that count: of the measured frames, else those begun in the window."""
+    spans, window = evidence.spans, evidence.window
+    if len(evidence.all_frames):
+        return spans.rows(np.isin(spans.frame, evidence.frames.number))
+    if window is None:
+        return spans
+    return spans.rows((spans.start_ns >= window.start_ns) & (spans.start_ns < window.end_ns))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from probe.measured import WARMUP_NS
 from probe.model import Mode, Tier, ValidityStatus
-from probe.verdict.rules import LATENESS_NS, contradictions, nearest_p99, why_not_testable
+from probe.verdict.rules import LATENESS_NS, nearest_p99, why_not_testable
+from probe.verdict.sanity import contradictions
 
 if TYPE_CHECKING:
     from probe.verdict.evidence import Evidence

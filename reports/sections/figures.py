@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from probe.copies.methods import Kind
 from reports.page import numbers
-from reports.sections.live import answers, limit_status, limit_text
+from reports.sections.live import answers, limit_number, limit_status, limit_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,12 +107,10 @@ def limits(subject: Subject) -> list[Figure]:
     return [
         Figure(
             str(each.get("metric")),
-            numbers.scalar(each.get("value"))
-            if each.get("value") is not None
-            else numbers.NOT_MEASURED,
+            limit_number(each, "value"),
             limit_text(each),
             limit_status(each),
-            "",
+            str(each.get("note") or ""),
         )
         for each in subject.verdict.get("limits") or []
     ]

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 RULE_P99: Final = 3
 RULE_BLOCKS: Final = 12
+UNITS: Final = {
+    "percent": "%", "watts": "W", "celsius": "°C", "hertz": "Hz", "bytes": "B", "count": "",
+    "x": numbers.TIMES, "ratio": "", "joules": "J", "volts": "V", "amperes": "A",
+}  # fmt: skip
+"""How a stored unit is written to be read."""
+_LIMIT_DIGITS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -217,7 +223,7 @@ def _rate(subject: Subject) -> Answer:
     if fps is None:
         return Answer(name, numbers.NOT_MEASURED, "", "no rendered frame", status.ABSENT, basis)
     value = numbers.rate(float(fps))
-    found = limit_on(subject, "rate_fps")
+    found = limit_on(subject, "rate")
     if found is not None:
         return Answer(name, value, "fps", limit_text(found), limit_status(found), basis)
     if offered is None:
@@ -260,7 +266,17 @@ def limit_text(limit: dict[str, Any]) -> str:
     """Return ``limit ≥ 29.70``."""
     signs = {"<=": "≤", ">=": "≥", "==": "=", "<": "<", ">": ">"}
     sign = str(limit.get("op"))
-    return f"limit {signs.get(sign, sign)} {numbers.scalar(limit.get('limit'))}"
+    return f"limit {signs.get(sign, sign)} {limit_number(limit, 'limit')}"
+
+
+def limit_number(limit: dict[str, Any], key: str) -> str:
+    """Return a number of a limit's row with its unit; "lost" as it is, null as "not measured"."""
+    value = limit.get(key)
+    if value is None:
+        return numbers.NOT_MEASURED
+    unit = UNITS.get(str(limit.get("unit") or ""), str(limit.get("unit") or ""))
+    rounded = round(value, _LIMIT_DIGITS) if isinstance(value, float) else value
+    return numbers.NBSP.join(filter(None, [numbers.scalar(rounded), unit]))
 
 
 def limit_status(limit: dict[str, Any]) -> Status:
@@ -270,7 +286,8 @@ def limit_status(limit: dict[str, Any]) -> Status:
     if margin is None:
         return base
     verb = "missed by" if base.shape == status.MISSED.shape else "holds by"
-    return base.saying(f"{verb} {numbers.scalar(abs(float(margin)))}")
+    said = limit | {"margin": abs(float(margin))}
+    return base.saying(f"{verb} {limit_number(said, 'margin')}")
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,9 @@ def test_the_shell_is_told_verbs_and_scenarios() -> None:
     assert completed("liveprobe export --to perf", 3) == ["perfetto"]
     assert completed("liveprobe run --copies d", 3) == ["deep"]
     assert completed("liveprobe copies --by st", 3) == ["stage"]
+    assert completed("liveprobe verify def", 2) == ["default-demo"]
+    assert "rate.period" in completed("liveprobe compare --metric rate", 3)
+    assert "latency.p99" in completed("liveprobe run --limit latency.p", 3)
     assert completed("liveprobe selfcheck ext", 2) == ["extra-copies"]
 
 

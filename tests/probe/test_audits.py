@@ -21,13 +21,13 @@ CASES = [
 @pytest.mark.parametrize(("audit", "case"), CASES)
 def test_case(audit: Audit, case: Case) -> None:
     run = case.run()
-    findings = audit.judge(run.only(audit.requires))
+    findings = audit.judge(run.only(audit.reads))
     assert tuple(finding.outcome for finding in findings) == case.expected
     for finding in findings:
         assert finding.audit == audit.id
         assert finding.remedy
         json.dumps(dict(finding.evidence), allow_nan=False)
-    again = audit.judge(case.run().only(audit.requires))
+    again = audit.judge(case.run().only(audit.reads))
     assert again == findings
 
 
@@ -37,7 +37,7 @@ def test_an_audit_documents_itself(audit: Audit) -> None:
     assert audit.why
     assert audit.source
     assert audit.remedy
-    assert set(audit.requires) <= set(store.TABLES)
+    assert set(audit.reads) <= set(store.TABLES)
     assert len({case.expected for case in audit.cases}) >= 3
     titles = [case.title for case in audit.cases]
     assert len(titles) == len(set(titles))

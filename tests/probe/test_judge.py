@@ -173,7 +173,7 @@ def test_a_generator_is_measured_as_one(made_run: Make) -> None:
     assert {each["outputs"] for each in generation["requests"]} == {96}
     assert all(each["media_s"] == 4 for each in generation["requests"])
     assert len(generation["blocks"]) == 8 * len(generation["requests"])
-    assert {each["outcome"] for each in found["findings"]} <= {"not measured"}
+    assert {each["outcome"] for each in found["findings"]} <= {"not measured", "passed"}
     assert judge.exit_code(Run.open(made_run("generator")).manifest, found) == 0
     offline = judged(Run.open(made_run("offline")))
     assert offline["speed"] == pytest.approx(0.4, rel=0.1)

@@ -360,6 +360,8 @@ def generator(conditions: Conditions, speed: float = 1.6) -> Story:
                 number += 1
             at += round(took * 0.2)
         request += 1
+    if at > end + 3 * SECOND:  # the last request goes on long after the drain, and is waited for
+        story.manifest = {"program": {"ended_ns": at + 300 * MS}}
     made = {"frames": frames, "block_frames": block, "steps": steps, "fps": fps}
     story.facts["generate"] = made
     story.scenario = {"generate": {"frames": frames, "steps": steps, "fps": fps}}

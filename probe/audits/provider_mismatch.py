@@ -1,0 +1,151 @@
+"""Was an accelerator asked for, and did the processor do the work?
+
+Two looks: what the runtime gave (the session's providers against those asked for), and where each
+operator of the graph ran (table `ops`). A runtime always adds the processor as the last resort, so
+only the first choice says what was wanted. Times of operators on a device are those of their
+launch, and a compiled subgraph is one node, so shares of nodes or of time accuse nobody: what is
+stated is the processor's own time, which is real.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from probe import cases, cases_device, measured, stated
+from probe.model import Audit, Case, Finding, FindingOutcome
+from probe.tape import NULL
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from probe.store import Run
+
+ID: Final = "provider_mismatch"
+TITLE: Final = "Asked for one provider, run by another"
+REMEDY: Final = (
+    "install the runtime that has the provider, and its driver; convert the operators that it "
+    "lacks, or fix the model's dynamic shapes; where the processor will do, ask for it, so that "
+    "the run says what it measured"
+)
+PROCESSOR: Final = "CPUExecutionProvider"
+MS_NS: Final = 1e6
+MATTERS: Final = 0.1
+"""The processor's share of the time of all operators from which it is told: our own number."""
+MOST_NAMED: Final = 8
+
+
+def judge(run: Run) -> list[Finding]:
+    """Compare the first choice with what was given, then with where operators ran."""
+    said = stated.providers(run.manifest)
+    if said is None:
+        return [_unknown()]
+    asked, got = said
+    proof: dict[str, Any] = {"asked": list(asked), "got": list(got)}
+    wanted = asked[0]
+    if wanted not in got:
+        title = f"{TITLE}: {wanted} was asked for, {got[0]} was given"
+        return [Finding(ID, title, FindingOutcome.FAILED, proof, REMEDY, stage="infer")]
+    if wanted == PROCESSOR:
+        title = f"{TITLE}: no, the processor was asked for"
+        return [Finding(ID, title, FindingOutcome.PASSED, proof, REMEDY)]
+    return [_by_operators(run.table("ops"), wanted, proof)]
+
+
+def _unknown() -> Finding:
+    return Finding(
+        ID,
+        f"{TITLE}: the program does not state its providers",
+        FindingOutcome.NOT_MEASURED,
+        {},
+        'state them: probe.mark("fact:providers", text=\'{"asked": ["..."], "got": ["..."]}\'), '
+        "got as session.get_providers() gives it",
+    )
+
+
+def _by_operators(ops: pd.DataFrame, wanted: str, proof: dict[str, Any]) -> Finding:
+    if not len(ops):
+        title = f"{TITLE}: {wanted} was given; which operators it ran was not seen"
+        return Finding(ID, title, FindingOutcome.PASSED, proof | {"operators": None}, REMEDY)
+    start, end = (measured.integers(ops[name]) for name in ("start_ns", "end_ns"))
+    spent = np.where((start == NULL) | (end == NULL), 0, end - start) / MS_NS
+    here = (ops["provider"] == PROCESSOR).to_numpy(dtype=bool, na_value=False)
+    runs = int(ops.groupby("node", dropna=False).size().max())
+    total, own = float(spent.sum()), float(spent[here].sum())
+    by_op = ops.assign(ms=spent)[here].groupby("op")["ms"].sum().sort_values(ascending=False)
+    proof |= {
+        "operators": len(ops) // runs,
+        "on_processor": int(here.sum()) // runs,
+        "processor_ms": own / runs,
+        "processor_share": own / total if total else None,
+        "heaviest": {str(op): float(ms) / runs for op, ms in by_op.head(MOST_NAMED).items()},
+    }
+    count = f"{proof['on_processor']} of {proof['operators']} operators"
+    if here.all():
+        title = f"{TITLE}: {wanted} was given, and the processor ran all operators"
+        outcome = FindingOutcome.FAILED
+    elif own > MATTERS * total:
+        title = f"{TITLE}: the processor ran {count}, {own / runs:.1f} ms of each inference"
+        outcome = FindingOutcome.WARNING
+    else:
+        title = f"{TITLE}: no, {wanted} was given; the processor ran {count}"
+        return Finding(ID, title, FindingOutcome.PASSED, proof, REMEDY)
+    return Finding(ID, title, outcome, proof, REMEDY, own / runs, stage="infer")
+
+
+_NPU: Final = "QNNExecutionProvider"
+
+AUDIT = Audit(
+    id=ID,
+    title=TITLE,
+    why="Runtimes fall back to the processor without an error: the run then measures another "
+    "device than the one it names, and a slow accelerator is blamed for it, or praised.",
+    source="ONNX Runtime: providers are tried in order and the CPU provider is always added; an "
+    "operator that none of the others takes runs there. The 10 % are our own number",
+    requires=(),
+    optional=("ops",),
+    judge=judge,
+    remedy=REMEDY,
+    cases=(
+        Case(
+            "the processor, as asked",
+            lambda: cases_device.provided_run([PROCESSOR], [PROCESSOR]),
+            (FindingOutcome.PASSED,),
+        ),
+        Case(
+            "an NPU was asked for, the processor was given",
+            lambda: cases_device.provided_run([_NPU, PROCESSOR], [PROCESSOR]),
+            (FindingOutcome.FAILED,),
+        ),
+        Case(
+            "the NPU was given, operators were not looked at",
+            lambda: cases_device.provided_run([_NPU], [_NPU, PROCESSOR]),
+            (FindingOutcome.PASSED,),
+        ),
+        Case(
+            "the NPU was given, and took nothing",
+            lambda: cases_device.provided_run(
+                [_NPU], [_NPU, PROCESSOR], [("Conv", PROCESSOR, 9.0), ("Relu", PROCESSOR, 1.0)]
+            ),
+            (FindingOutcome.FAILED,),
+        ),
+        Case(
+            "a resize that the NPU lacks runs on the processor",
+            lambda: cases_device.provided_run(
+                [_NPU], [_NPU, PROCESSOR], [("QNN", _NPU, 6.0), ("Resize", PROCESSOR, 4.0)]
+            ),
+            (FindingOutcome.WARNING,),
+        ),
+        Case(
+            "a cast at each end is the price of any device",
+            lambda: cases_device.provided_run(
+                [_NPU],
+                [_NPU, PROCESSOR],
+                [("Cast", PROCESSOR, 0.1), ("QNN", _NPU, 9.0), ("Cast", PROCESSOR, 0.1)],
+            ),
+            (FindingOutcome.PASSED,),
+        ),
+        Case("a program that said nothing", cases.silent_run, (FindingOutcome.NOT_MEASURED,)),
+    ),
+)

@@ -1,0 +1,303 @@
+"""Can these stages hold the rate, and answer in time?
+
+A stage that takes longer than a frame period for each frame that passes it can never hold the rate,
+however the queues are set: there only less work, or more of it at the same time, helps. Stages that
+together take longer than the deadline cannot answer in time, whatever the rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from probe import breakdown, cases, cases_pace, explaining, measured, statistics
+from probe.model import Audit, Case, Finding, FindingOutcome, Outcome
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from probe.measured import Frames, Spans
+    from probe.store import Run
+
+ID: Final = "stage_over_budget"
+TITLE: Final = "Stages over their budget"
+REMEDY: Final = (
+    "over the frame period: make this stage faster (a smaller model or input, a faster provider), "
+    "run several frames in it at once, or lower source.fps to what it holds; over the deadline: "
+    "only less work in the stages of a frame helps, as running them in parallel keeps the rate and "
+    "not the latency"
+)
+EDGE: Final = 0.01
+"""A stage that waits for a clock (a camera, a display) takes a period each time and no more: only
+what exceeds it by 1 % is over. Our own number: the frames at both ends of a 100-frame window."""
+LEAST_FRAMES: Final = 20
+"""A window of METHOD has at least 20 frame periods: fewer executions do not say what is usual."""
+LEVEL_SHARE: Final = 0.05
+"""Executions count as done side by side where so many are at work for a twentieth of the stage's
+time: one overlap by chance makes no second worker. Our own number."""
+MS_NS: Final = 1e6
+
+
+@dataclass(frozen=True)
+class _Load:
+    """What a stage does: `usual_ns` for a frame that it works on, `each_ns` for one that passes it.
+
+    Both are divided by `parallel`, how many executions it can have at a time.
+    """
+
+    stage: str
+    beside: bool
+    frames: int
+    parallel: int
+    usual_ns: float
+    each_ns: float
+    worst_frame: int
+    worst_ns: float
+
+    def row(self) -> dict[str, Any]:
+        return {
+            "frames": self.frames,
+            "parallel": self.parallel,
+            "usual_ms": self.usual_ns / MS_NS,
+            "per_passing_frame_ms": self.each_ns / MS_NS,
+            "worst": {"frame": self.worst_frame, "took_ms": self.worst_ns / MS_NS},
+        }
+
+
+def judge(run: Run) -> list[Finding]:
+    """Hold each stage against the frame period, and all of a frame against the deadline."""
+    every = measured.frames_of(run)
+    if not len(every) and run.manifest.get("mode") == "generate":
+        return []
+    frames, period = every.rows(every.measured), every.period_ns
+    spans = measured.spans_of(run)
+    spans = spans.rows(np.isin(spans.frame, frames.number))
+    if len(frames) < LEAST_FRAMES or period is None or not len(spans.frame):
+        return [_unknown(len(frames))]
+    aside = breakdown.beside(run.manifest)
+    loads = _loads(frames, spans, aside)
+    found = [_of_rate(load, period, frames) for load in loads]
+    findings = [each for each in (*found, _of_deadline(run, frames, spans, aside)) if each]
+    return findings or [_passed(loads, frames, period)]
+
+
+def _unknown(frames: int) -> Finding:
+    return Finding(
+        ID,
+        f"{TITLE}: no stage execution of {LEAST_FRAMES} or more measured frames is known",
+        FindingOutcome.NOT_MEASURED,
+        {"measured": frames},
+        'put each stage into `with probe.stage("infer", frame=k)` and call probe.frame(k, ...)',
+    )
+
+
+def _passed(loads: list[_Load], frames: Frames, period_ns: float) -> Finding:
+    worst = max(loads, key=lambda load: load.each_ns, default=None)
+    evidence: dict[str, Any] = {"measured": len(frames), "period_ms": period_ns / MS_NS}
+    if worst is None:
+        return Finding(ID, f"{TITLE}: none", FindingOutcome.PASSED, evidence, REMEDY)
+    title = f"{TITLE}: none, {worst.stage} takes most, {worst.each_ns / MS_NS:.1f} ms a frame"
+    evidence["stages"] = {load.stage: load.row() for load in loads}
+    return Finding(ID, title, FindingOutcome.PASSED, evidence, REMEDY, stage=worst.stage)
+
+
+def _loads(frames: Frames, spans: Spans, aside: tuple[str, ...]) -> list[_Load]:
+    """Return the load of each stage that worked on enough frames to say what is usual.
+
+    A frame passes a stage that worked on it, or that answered it without (a batch, a tracker
+    between two detections); frames that were given up before do not count.
+    """
+    spent = breakdown.breakdown_of(frames, spans)
+    loads = []
+    for k, stage in enumerate(spent.stages):
+        work = spent.work_ns[:, k]
+        ran = np.isfinite(work)
+        if np.count_nonzero(ran) < LEAST_FRAMES:
+            continue
+        own = spans.rows(spans.stage == spans.stages.index(stage))
+        parallel = parallel_of(own.start_ns, own.end_ns)
+        worst = int(np.nanargmax(work))
+        loads.append(
+            _Load(
+                stage,
+                stage in aside,
+                int(np.count_nonzero(ran)),
+                parallel,
+                float(np.median(work[ran])) / parallel,
+                float(work[ran].sum()) / int(np.count_nonzero(ran | frames.answered)) / parallel,
+                int(frames.number[worst]),
+                float(work[worst]),
+            )
+        )
+    return loads
+
+
+def parallel_of(start_ns: NDArray[np.int64], end_ns: NDArray[np.int64]) -> int:
+    """Return the most executions at a time that hold for `LEVEL_SHARE` of the time at work."""
+    times = np.concatenate((start_ns, end_ns))
+    change = np.concatenate((np.ones(len(start_ns)), -np.ones(len(end_ns)))).astype(np.int64)
+    order = np.lexsort((change, times))  # one that ends at a time does not overlap one that begins
+    level = np.cumsum(change[order])[:-1].clip(0)
+    spent = np.bincount(level, np.diff(times[order]), 1)
+    spent[0] = 0.0
+    at_least = np.cumsum(spent[::-1])[::-1]
+    held = np.flatnonzero(at_least >= LEVEL_SHARE * spent.sum())
+    return max(1, int(held[-1])) if spent.sum() > 0 else 1
+
+
+def _of_rate(load: _Load, period_ns: float, frames: Frames) -> Finding | None:
+    """Say whether a stage is too slow for the rate, by what each passing frame costs."""
+    if load.each_ns <= (1 + EDGE) * period_ns:
+        return None
+    always = load.usual_ns > (1 + EDGE) * period_ns and not load.beside
+    most = 1e9 / load.each_ns
+    at_once = f", {load.parallel} at once" if load.parallel > 1 else ""
+    return Finding(
+        audit=ID,
+        title=f"{load.stage} takes {load.each_ns / MS_NS:.1f} ms a frame on average{at_once}, a "
+        f"frame comes each {period_ns / MS_NS:.1f} ms: it can hold {most:.1f} fps",
+        outcome=FindingOutcome.FAILED if always else FindingOutcome.WARNING,
+        evidence={
+            "period_ms": period_ns / MS_NS,
+            "holds_fps": most,
+            "beside_the_display": load.beside,
+            **load.row(),
+        },
+        remedy=REMEDY,
+        cost_ms_per_frame=(load.each_ns - period_ns) / MS_NS,
+        stage=load.stage,
+        from_ns=int(frames.due_ns[0]),
+        to_ns=int(frames.due_ns[-1]),
+    )
+
+
+def _of_deadline(run: Run, frames: Frames, spans: Spans, aside: tuple[str, ...]) -> Finding | None:
+    """Say whether the work on an answered frame alone, without any wait, exceeds the deadline."""
+    answered = frames.rows(frames.answered)
+    kept = [k for k, name in enumerate(spans.stages) if name not in aside]
+    number, work = worked_ns(spans.rows(np.isin(spans.stage, kept)))
+    mine = np.isin(number, answered.number)
+    number, work = number[mine], work[mine]
+    if len(work) < LEAST_FRAMES:
+        return None
+    deadline = measured.deadline_ns(run.manifest)
+    over = work > deadline
+    answer = statistics.answer(statistics.sample_of(over, measured.tier_of(run.manifest)))
+    if answer.outcome is not Outcome.REFUTED:
+        return None
+    usual, worst = float(np.median(work[over])), int(np.argmax(work))
+    spent = breakdown.breakdown_of(answered, spans, aside)
+    stages = {
+        name: float(np.nanmedian(column)) / MS_NS
+        for name, column in zip(spent.stages, spent.work_ns.T, strict=True)
+        if np.isfinite(column).any()
+    }
+    excess = np.where(over, work - deadline, 0.0)
+    return Finding(
+        audit=ID,
+        title=f"The work on {int(over.sum())} of {len(work)} frames alone takes longer than the "
+        f"deadline of {deadline / MS_NS:g} ms, usually {usual / MS_NS:.0f} ms",
+        outcome=FindingOutcome.FAILED if 2 * over.sum() > len(over) else FindingOutcome.WARNING,
+        evidence={
+            "answered": len(work),
+            "over": int(over.sum()),
+            "usual_ms": usual / MS_NS,
+            "deadline_ms": deadline / MS_NS,
+            "stages": explaining.in_ms(stages),
+            "worst": {"frame": int(number[worst]), "took_ms": float(work[worst]) / MS_NS},
+        },
+        remedy=REMEDY,
+        cost_ms_per_frame=float(excess.mean()) / MS_NS,
+        stage=max(stages, key=lambda name: stages[name]),
+        from_ns=int(answered.due_ns[0]),
+        to_ns=int(answered.due_ns[-1]),
+    )
+
+
+def worked_ns(spans: Spans) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Return frame numbers, rising, and for how long any stage was at work on each.
+
+    A stage inside another or beside it counts once: it is the length of the union of intervals.
+    """
+    order = np.lexsort((spans.start_ns, spans.frame))
+    number, start = spans.frame[order], spans.start_ns[order]
+    frames, which = np.unique(number, return_inverse=True)
+    if not len(frames):
+        return frames, np.zeros(0)
+    begin = int(start.min())
+    shift = which * (int(spans.end_ns.max()) - begin + 1)  # the intervals of a frame stay apart
+    start, end = start - begin + shift, spans.end_ns[order] - begin + shift
+    reached = np.maximum.accumulate(np.concatenate(([-1], end)))[:-1]
+    worked = (end - np.maximum(start, reached)).clip(0).astype(np.float64)
+    return frames, np.bincount(which, worked)
+
+
+AUDIT = Audit(
+    id=ID,
+    title=TITLE,
+    why="Queues, priorities and threads move latency about; a stage that needs more time for each "
+    "frame than there is between two frames loses frames for ever, and work that is longer than "
+    "the deadline is late on an idle machine.",
+    source="Arithmetic: a stage with c executions at a time holds c divided by its time per frame; "
+    "no answer is sooner than the work on it. METHOD, rules 3 and 4, for the frames over the "
+    "deadline; 1 % for frames at the edges of the window is our own number",
+    requires=("frames", "spans"),
+    judge=judge,
+    remedy=REMEDY,
+    cases=(
+        Case(
+            "every stage within its period, all within the deadline",
+            lambda: cases.live_run(
+                [30.0] * 60, work_ms={"decode": [5.0] * 60, "infer": [20.0] * 60}
+            ),
+            (FindingOutcome.PASSED,),
+        ),
+        Case(
+            "inference takes 45 ms of 40, and each third frame is given up or so",
+            lambda: cases_pace.served_run([45.0] * 120, room=1),
+            (FindingOutcome.FAILED,),
+        ),
+        Case(
+            "two at a time hold the rate",
+            lambda: cases_pace.served_run([45.0] * 120, servers=2),
+            (FindingOutcome.PASSED,),
+        ),
+        Case(
+            "two at a time do not hold 90 ms, and nothing is in time",
+            lambda: cases_pace.served_run([90.0] * 120, servers=2, room=1),
+            (FindingOutcome.FAILED, FindingOutcome.FAILED),
+        ),
+        Case(
+            "a batch of four in 100 ms holds the rate",
+            lambda: cases_pace.late_by(cases_pace.served_run([100.0] * 120, batch=4), 500.0),
+            (FindingOutcome.PASSED,),
+        ),
+        Case(
+            "a camera that is waited for takes a period each time",
+            lambda: cases.live_run([45.0] * 60, work_ms={"capture": [40.0] * 60}),
+            (FindingOutcome.PASSED,),
+        ),
+        Case(
+            "usually fast, but hangs for a second every fourth second",
+            lambda: cases_pace.served_run(([10.0] * 80 + [3000.0] + [10.0] * 19) * 3, room=2),
+            (FindingOutcome.WARNING,),
+        ),
+        Case(
+            "no stage over 30 ms, together 75: late on an idle machine",
+            lambda: cases.live_run(
+                [80.0] * 60,
+                work_ms={"decode": [25.0] * 60, "infer": [30.0] * 60, "encode": [20.0] * 60},
+            ),
+            (FindingOutcome.FAILED,),
+        ),
+        Case("a program without a live input", cases.generating_run, ()),
+        Case(
+            "a program whose stages are not known",
+            lambda: cases.live_run([20.0] * 60),
+            (FindingOutcome.NOT_MEASURED,),
+        ),
+        Case("a program that said nothing", cases.silent_run, (FindingOutcome.NOT_MEASURED,)),
+    ),
+)

@@ -1,0 +1,132 @@
+"""Does a Run support a limit, refute it, or tell too little? One answer a limit and a Run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from probe import statistics
+from probe.claims.file import REAL_TIME
+from probe.errors import UsageError
+from probe.limits import parse
+from probe.model import Outcome, ValidityStatus
+from probe.verdict.limits import BLIND, answer
+from probe.verdict.readings import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from probe.limits import Limit
+    from probe.verdict.evidence import Evidence
+    from probe.verdict.readings import Reading
+
+RUNS_FOR_ONE: Final = 5
+"""A number of which a run gives one (a first frame, a maximum) is answered from so many runs that
+agree: METHOD's five of five."""
+LEAST_PARTS: Final = 3
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one Run says of one test.
+
+    `value` is in `unit`, infinite where lost; `low` and `high` bound a mean at 98 %, so that each
+    side is sure at 99 %. `single`: it is one number, which needs more runs to agree with.
+    """
+
+    outcome: Outcome
+    reason: str
+    value: float | None = None
+    bound: float | None = None
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    single: bool = False
+
+
+def told(test: str, evidence: Evidence, verdict: Mapping[str, Any]) -> Told:
+    """Answer a test of a statement, a limit or ``real-time``, from one Run."""
+    if verdict["validity"]["status"] == ValidityStatus.INVALID:
+        reasons = verdict["validity"]["reasons"]
+        why = f": {reasons[0]}" if reasons else ""
+        return Told(Outcome.INCONCLUSIVE, f"the measurement is invalid{why}; measure again")
+    if test == REAL_TIME:
+        found = verdict["real_time"]
+        rule = "" if found["rule"] is None else f"rule {found['rule']}: "
+        return Told(Outcome(found["outcome"]), f"{rule}{found['reason'] or 'every rule holds'}")
+    limit = parse(test)
+    return _of_limit(limit, reading(limit.metric, evidence, verdict), evidence)
+
+
+def _of_limit(limit: Limit, found: Reading, evidence: Evidence) -> Told:
+    try:
+        bound = limit.bound(found.unit) if found.unit else limit.number
+    except UsageError as error:
+        return Told(Outcome.NOT_TESTABLE, error.message)
+    if found.value is None:
+        few = found.n is not None
+        outcome = Outcome.INCONCLUSIVE if few else Outcome.NOT_TESTABLE
+        return Told(outcome, found.why or "not measured", None, bound, found.unit)
+    return _of_value(limit, found, bound, evidence)
+
+
+def _of_value(limit: Limit, found: Reading, bound: float, evidence: Evidence) -> Told:
+    holds = found.value is not None and limit.holds(found.value, bound)
+
+    def say(outcome: Outcome, reason: str, *, single: bool = False) -> Told:
+        return Told(outcome, reason, found.value, bound, found.unit, single=single)
+
+    if found.lower_bound and limit.at_most and holds:
+        return say(Outcome.INCONCLUSIVE, BLIND)
+    by_rule = answer(limit, found, bound, evidence)
+    if by_rule is not None:
+        return say(by_rule.outcome, _frames(by_rule, evidence))
+    if found.exact:
+        return say(_yes(holds), "counted, so it has no error of sampling")
+    if found.parts is not None and len(found.parts) >= LEAST_PARTS:
+        return _of_mean(limit, found, bound)
+    return say(_yes(holds), "one number a run", single=True)
+
+
+def _yes(holds: bool) -> Outcome:
+    return Outcome.SUPPORTED if holds else Outcome.REFUTED
+
+
+def _frames(by_rule: statistics.Answer, evidence: Evidence) -> str:
+    sample = by_rule.sample
+    text = f"{sample.misses} of {sample.frames} beyond the limit, worth {sample.effective}"
+    if by_rule.still_needed is None:
+        return f"{text} independent ones; 99 % confidence"
+    more = f"{by_rule.still_needed:,} more without a further one"
+    period = evidence.all_frames.period_ns
+    if period is not None:
+        more += f" ({by_rule.still_needed * period / 1e9:,.0f} s at this rate)"
+    return f"{text} independent ones; needs {more}"
+
+
+def _of_mean(limit: Limit, found: Reading, bound: float) -> Told:
+    """Answer from a mean that was taken over stretches of the run, or over requests.
+
+    One-sided Student's t at 99 % over batch means (Law, Simulation Modeling and Analysis, 2015,
+    9.5.3): the whole interval must lie on one side of the limit.
+    """
+    from scipy import stats
+
+    parts = found.parts if found.parts is not None else np.empty(0)
+    value, count = float(parts.mean()), len(parts)
+    quantile = float(stats.t.ppf(1 - statistics.LEVEL, count - 1))
+    width = quantile * float(parts.std(ddof=1)) / math.sqrt(count)
+    low, high = value - width, value + width
+    sides = {limit.holds(low, bound), limit.holds(high, bound)}
+    how = f"mean of {count} parts, {low:.4g} to {high:.4g} {found.unit}"
+    if len(sides) > 1:
+        gap = abs(value - bound)
+        times = math.ceil((width / gap) ** 2) if gap > 0 else None
+        more = f"about {times} times as long" if times else "it lies on the limit: no length tells"
+        how, outcome = f"{how}; needs {more}", Outcome.INCONCLUSIVE
+    else:
+        how, outcome = f"{how}; 99 % confidence", _yes(sides == {True})
+    return Told(outcome, how, found.value, bound, found.unit, low, high)

@@ -1,0 +1,48 @@
+"""Which stage explains a difference in latency?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from probe import measured
+from probe.breakdown import beside, breakdown_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from probe.measured import Frames
+    from probe.store import Run
+
+EXPLAINS: Final = 0.25
+"""A stage is named where it accounts for a quarter of a difference, as in `late_frames`."""
+
+
+def totals_of(run: Run, frames: Frames) -> dict[str, NDArray[np.float64]]:
+    """Return the time of each frame in each stage and before it, in ns; NaN where it never ran.
+
+    Stages beside the way to the display are left out: they make nobody late.
+    """
+    spent = breakdown_of(frames, measured.spans_of(run), beside(run.manifest))
+    return {name: spent.work_ns[:, k] + spent.queue_ns[:, k] for k, name in enumerate(spent.stages)}
+
+
+def foremost(shares: Mapping[str, float], whole: float) -> str | None:
+    """Return the stage with the largest share of `whole`; None where that is under a quarter."""
+    known = {name: share for name, share in shares.items() if np.isfinite(share)}
+    first = max(known, key=lambda name: known[name], default=None)
+    return first if first is not None and known[first] >= EXPLAINS * whole > 0 else None
+
+
+def in_ms(of_stages: Mapping[str, float]) -> dict[str, float]:
+    """Return times of stages in ms as evidence shows them: with the unit in the name."""
+    return {f"{name}_ms": value for name, value in of_stages.items()}
+
+
+def median(values: NDArray[np.float64]) -> float:
+    """Return the median of the finite values, NaN where there are none."""
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else float("nan")

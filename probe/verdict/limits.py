@@ -1,0 +1,110 @@
+"""Did the Run keep to the limits that were set? Each by its observed value, with its margin."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from probe import limits as grammar
+from probe import statistics
+from probe.errors import UsageError
+from probe.model import FindingOutcome, Outcome
+from probe.verdict.readings import reading
+from probe.verdict.summary import LOST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from probe.limits import Limit
+    from probe.statistics import Answer
+    from probe.verdict.evidence import Evidence
+    from probe.verdict.readings import Reading
+
+BLIND: Final = "copies of some processes were not seen: it is at least this"
+
+
+def rows(
+    limits: Iterable[Limit], evidence: Evidence, verdict: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return a row of verdict.json for each limit, in order."""
+    return [_row(limit, reading(limit.metric, evidence, verdict), evidence) for limit in limits]
+
+
+def of_scenario(evidence: Evidence, verdict: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of the limits that the Run's scenario set.
+
+    One that this version cannot read, as of a metric that a newer one has, is not measured.
+    """
+    resolved = (evidence.manifest.get("scenario") or {}).get("resolved") or {}
+    found: list[dict[str, Any]] = []
+    for text in resolved.get("limits") or ():
+        try:
+            found += rows([grammar.parse(str(text))], evidence, verdict)
+        except UsageError as error:
+            found.append(_blank(str(text), "", None, "") | {"note": error.message})
+    return found
+
+
+def _blank(metric: str, op: str, limit: float | None, unit: str) -> dict[str, Any]:
+    return {
+        "metric": metric,
+        "op": op,
+        "limit": limit,
+        "unit": unit,
+        "value": None,
+        "margin": None,
+        "outcome": FindingOutcome.NOT_MEASURED.value,
+        "n": None,
+        "answer": None,
+        "note": None,
+    }
+
+
+def _row(limit: Limit, found: Reading, evidence: Evidence) -> dict[str, Any]:
+    row = _blank(limit.metric.name, limit.op, limit.number, found.unit)
+    row |= {"n": found.n, "note": found.why}
+    try:
+        bound = limit.bound(found.unit) if found.unit else limit.number
+    except UsageError as error:
+        return row | {"note": error.message}
+    row["limit"] = bound
+    if found.value is None:
+        return row
+    holds = limit.holds(found.value, bound)
+    row["value"] = LOST if math.isinf(found.value) else found.value
+    row["margin"] = None if math.isinf(found.value) else limit.margin(found.value, bound)
+    if found.lower_bound and limit.at_most and holds:
+        return row | {"note": BLIND}
+    row["outcome"] = (FindingOutcome.PASSED if holds else FindingOutcome.FAILED).value
+    told = answer(limit, found, bound, evidence)
+    if told is None:
+        return row
+    return row | {"answer": told.outcome.value, "note": _note(told, holds=holds)}
+
+
+def answer(limit: Limit, found: Reading, bound: float, evidence: Evidence) -> Answer | None:
+    """Say whether the limit holds of the program, by METHOD's rules 3 and 4.
+
+    Only for a share of frames and for an upper limit on a percentile; None for all others. `bound`
+    is the limit in the reading's unit.
+    """
+    if found.missed is not None:
+        missed = found.missed if limit.at_most else ~found.missed
+        share = 1 - bound / 100 if limit.at_most else bound / 100
+        if not 0 < share < 1:
+            return None
+        return statistics.answer(statistics.sample_of(missed, evidence.tier), share)
+    share_below = limit.metric.share
+    if found.series is None or share_below is None or not limit.at_most:
+        return None
+    over = found.series > bound if limit.op == "<=" else found.series >= bound
+    return statistics.answer(statistics.sample_of(over, evidence.tier), share_below)
+
+
+def _note(told: Answer, *, holds: bool) -> str | None:
+    if told.outcome is Outcome.INCONCLUSIVE:
+        more = f"{told.still_needed:,} more frames without a miss would"
+        return f"observed only: 99 % confidence is not reached; {more} reach it"
+    if holds == (told.outcome is Outcome.SUPPORTED):
+        return "at 99 % confidence"
+    return None
