@@ -16,6 +16,8 @@ PAGE_BYTES: Final = 4096
 """What sysfs gives at most; files of /proc may be longer."""
 INTEGER_DIGITS: Final = 20
 """A 64-bit number has no more; what is longer is no number of the kernel's."""
+_BLANKS: Final = " \t\r\n"
+"""What the kernel puts around a number; any other character is part of it."""
 
 
 class KernelFile:
@@ -69,7 +71,7 @@ def read_integer(path: Path) -> int | None:
 
 def integer(text: str | None) -> int | None:
     """Return the decimal number that `text` is, None where it is missing or something else."""
-    digits = (text or "").strip()
+    digits = (text or "").strip(_BLANKS)
     unsigned = digits.removeprefix("-")
     if unsigned.isascii() and unsigned.isdigit() and len(unsigned) <= INTEGER_DIGITS:
         return int(digits)
@@ -77,4 +79,4 @@ def integer(text: str | None) -> int | None:
 
 
 def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace").strip("\0 \t\r\n")
+    return data.decode("utf-8", "replace").strip("\0" + _BLANKS)
