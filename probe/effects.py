@@ -10,11 +10,11 @@ import functools
 import itertools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from probe.statistics.trend import ranks
+from probe.statistics.dependence import ranks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,16 +26,19 @@ MOST_LABELINGS: Final = 20_000
 SEED: Final = 7
 _SAME: Final = 1e-9
 """Relative difference below which two statistics are one number that was rounded twice."""
+_DOUBLINGS: Final = 40
+_HALVINGS: Final = 24
+"""An end of an interval is found to a ten-millionth of where it was looked for."""
 
 
 @dataclass(frozen=True)
 class Effect:
     """The other side's mean minus the base's, in the metric's unit.
 
-    `low` and `high` bound it at the confidence of all metrics together, so that they leave out 0
-    exactly where `p_value` reaches the level; they are None where nothing bounds it. All three are
-    None where a run's value is infinite (a percentile on a lost frame): then the ranks are
-    compared, and `p_value` stands alone.
+    `low` and `high` are the differences that the test does not rule out, so that they leave out 0
+    exactly where `p_value` reaches the level; they are None where so few runs rule nothing out. All
+    three are None where a run's value is infinite (a percentile on a lost frame): then the ranks
+    are compared, and `p_value` stands alone.
     """
 
     difference: float | None
@@ -67,6 +70,14 @@ def runs_needed(level: float) -> int:
     return next(n for n in itertools.count(LEAST_RUNS) if least_p_value(n, n) <= level)
 
 
+def p_values(base: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the p-value of each metric of two sets of runs, as `effects` does without intervals.
+
+    Arrays of (runs, metrics), at least `LEAST_RUNS` runs each; `ValueError` for fewer, and for NaN.
+    """
+    return _tested(base, other).p_values
+
+
 def effects(base: NDArray[np.float64], other: NDArray[np.float64], level: float = 0.05) -> Effects:
     """Compare two sets of runs: arrays of (runs, metrics), at least `LEAST_RUNS` runs each.
 
@@ -74,47 +85,154 @@ def effects(base: NDArray[np.float64], other: NDArray[np.float64], level: float 
     share of labelings in which the *largest* t of any metric reaches its own (Westfall and Young,
     Resampling-Based Multiple Testing, 1993, single step). So the chance that two sets of the same
     program differ in any metric at all is at most `level`, however many metrics are looked at and
-    however they hang together, if the order of the runs was as good as random. The intervals are
-    those that the same test gives. Studentised, so that sides of unequal scatter do not look
-    different for that alone (Janssen, 1997). Raises `ValueError` for fewer runs.
+    however they hang together, if the order of the runs was as good as random. Studentised, so that
+    sides of unequal scatter do not look different for that alone (Janssen, Studentized permutation
+    tests for non-i.i.d. hypotheses, 1997).
+
+    The intervals invert the test: a difference lies within where the other side, moved back by it,
+    cannot be told from the base. Each holds its own difference at least ``1 - level`` of the time,
+    whatever the others do, if the sides are alike but for a shift; together they hold where no
+    metric differs, and may not where many do. Raises `ValueError` for fewer runs, and for NaN.
     """
+    test = _tested(base, other)
+    low, high = (_end(test, level, sign) for sign in (-1.0, 1.0))
+    found = tuple(
+        _effect(test, at, float(low[at]), float(high[at])) for at in range(len(test.p_values))
+    )
+    count = len(base)
+    exact = len(test.labelings) == math.comb(count + len(other), count)
+    return Effects(found, least_p_value(count, len(other)), len(test.labelings), exact)
+
+
+class _Moments(NamedTuple):
+    """Of one side of each labeling: runs, and sums over it; `moved` counts the other side's runs.
+
+    `sums`, `squares` and `products` are of residuals, their squares, and those of moved runs alone.
+    """
+
+    runs: int
+    moved: NDArray[np.float64]
+    sums: NDArray[np.float64]
+    squares: NDArray[np.float64]
+    products: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Test:
+    """What a test of all metrics leaves for its intervals; arrays end in the metrics.
+
+    `residuals` are the runs less the mean of their side; `elsewhere` is the largest t of any other
+    metric, by labeling.
+    """
+
+    labelings: NDArray[np.bool_]
+    residuals: NDArray[np.float64]
+    difference: NDArray[np.float64]
+    error: NDArray[np.float64]
+    elsewhere: NDArray[np.float64]
+    p_values: NDArray[np.float64]
+    lost: NDArray[np.bool_]
+
+
+def _tested(base: NDArray[np.float64], other: NDArray[np.float64]) -> _Test:
     count = len(base)
     if min(count, len(other)) < LEAST_RUNS:
         raise ValueError(f"{count} and {len(other)} runs: at least {LEAST_RUNS} a side")
-    together = np.concatenate([base, other])
-    infinite = ~np.isfinite(together).all(axis=0)
-    values = together.copy()
-    for column in np.flatnonzero(infinite):
-        values[:, column] = ranks(together[:, column])
-    labelings = _labelings(len(together), count)
-    difference, error = _welch(values, labelings)
-    t = _studentised(difference, error)
-    largest = t.max(axis=1)
-    own = t[0]
-    p_values = (largest[:, None] >= own * (1 - _SAME)).mean(axis=0)
-    critical = _critical(largest, level)
-    # without scatter the difference is exact, however far chance may reach elsewhere
-    reach = [critical * each if each > 0 else 0.0 for each in error[0].tolist()]
-    found = tuple(
-        _effect(float(d) if far > 0 else 0.0, width, float(p), lost=bool(lost))
-        for d, far, width, p, lost in zip(
-            difference[0], own, reach, p_values, infinite, strict=True
-        )
+    values = np.concatenate([base, other])
+    if np.isnan(values).any():
+        raise ValueError("a run without a value (NaN) cannot be compared")
+    lost = np.isinf(values).any(axis=0)
+    for column in np.flatnonzero(lost):
+        values[:, column] = ranks(values[:, column])
+    labelings = _labelings(len(values), count)
+    t, difference, error = _welch(values, labelings)
+    largest = np.sort(t, axis=1)[:, -2:] if t.shape[1] > 1 else np.pad(t, ((0, 0), (1, 0)))
+    elsewhere = np.where(t == largest[:, 1:], largest[:, :1], largest[:, 1:])
+    p_values = (largest[:, 1:] >= t[0] * (1 - _SAME)).mean(axis=0)
+    difference = np.where(t[0] > 0, difference[0], 0.0)
+    residuals = values - np.concatenate(
+        [
+            np.broadcast_to(side.mean(axis=0), side.shape)
+            for side in (values[:count], values[count:])
+        ]
     )
-    exact = len(labelings) == math.comb(len(together), count)
-    return Effects(found, least_p_value(count, len(other)), len(labelings), exact)
+    return _Test(labelings, residuals, difference, error[0], elsewhere, p_values, lost)
 
 
-def _effect(difference: float, width: float, p_value: float, *, lost: bool) -> Effect:
-    if lost:
+def _effect(test: _Test, at: int, low: float, high: float) -> Effect:
+    p_value = float(test.p_values[at])
+    if test.lost[at]:
         return Effect(None, None, None, p_value)
-    if not math.isfinite(width):
-        return Effect(difference, None, None, p_value)
-    low, high = (
-        0.0 if abs(end) <= _SAME * abs(difference) else end
-        for end in (difference - width, difference + width)
-    )
-    return Effect(difference, low, high, p_value)
+    if not math.isfinite(high - low):
+        return Effect(float(test.difference[at]), None, None, p_value)
+    return Effect(float(test.difference[at]), low, high, p_value)
+
+
+def _end(test: _Test, level: float, sign: float) -> NDArray[np.float64]:
+    """Return one end of each metric's interval, by bisection; infinite where there is none.
+
+    Steps are measured from the difference that was found. 0 lies outside exactly where the test
+    told a difference: of several crossings, the one on that side of 0 is taken.
+    """
+    count = int(np.count_nonzero(test.labelings[0]))
+    if least_p_value(count, len(test.residuals) - count) > level:
+        return np.full(len(test.difference), sign * np.inf)
+    moments = _moments(test)
+    told, apart = test.p_values <= level, np.abs(test.difference)
+    inwards = sign * test.difference < 0
+    within = np.where(inwards & ~told, apart, 0.0)
+    beyond = np.where(inwards & told, apart, np.inf)
+    reach = np.maximum(within, test.error)
+    for _ in range(_DOUBLINGS):
+        seeking = np.isinf(beyond) & (test.error > 0)
+        if not seeking.any():
+            break
+        reach = 2 * reach
+        kept = _share_as_far(test, moments, sign * reach) > level
+        within = np.where(seeking & kept, reach, within)
+        beyond = np.where(seeking & ~kept, reach, beyond)
+    found = np.isfinite(beyond)
+    for _ in range(_HALVINGS):
+        middle = np.where(found, within + beyond, 0.0) / 2
+        kept = _share_as_far(test, moments, sign * middle) > level
+        within = np.where(kept, middle, within)
+        beyond = np.where(found & ~kept, middle, beyond)
+    # without scatter the difference is exact, however far chance may reach elsewhere
+    return test.difference + sign * np.where(test.error > 0, beyond, 0.0)
+
+
+def _moments(test: _Test) -> list[_Moments]:
+    """Return the sums over each side of every labeling that no step changes."""
+    moved = (np.arange(len(test.residuals)) >= np.count_nonzero(test.labelings[0]))[:, None]
+    return [
+        _Moments(
+            runs=int(np.count_nonzero(side[0])),
+            moved=_sums(side, moved.astype(np.float64)),
+            sums=_sums(side, test.residuals),
+            squares=_sums(side, test.residuals**2),
+            products=_sums(side, test.residuals * moved),
+        )
+        for side in (test.labelings, ~test.labelings)
+    ]
+
+
+def _share_as_far(
+    test: _Test, moments: list[_Moments], step: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return each metric's p-value where the other side is moved back to `step` from the base."""
+    means, errors = [], []
+    for side in moments:
+        mean = (side.sums - step * side.moved) / side.runs
+        square = (side.squares - 2 * step * side.products + step**2 * side.moved) / side.runs
+        means.append(mean)
+        errors.append(np.maximum(square - mean**2, 0.0) / (side.runs - 1))
+    scale = np.abs(test.residuals).max(axis=0) + np.abs(step)
+    t = _studentised(means[1] - means[0], np.sqrt(errors[0] + errors[1]), scale)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = np.abs(step) / test.error
+    as_far: NDArray[np.bool_] = np.maximum(t, test.elsewhere) >= own * (1 - _SAME)
+    as_far[0] = True
+    return np.array(as_far.sum(axis=0) / len(as_far))
 
 
 @functools.lru_cache(maxsize=4)
@@ -131,39 +249,40 @@ def _labelings(total: int, base: int) -> NDArray[np.bool_]:
     return marked
 
 
+def _sums(side: NDArray[np.bool_], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sums over the runs of a side, (labelings, metrics)."""
+    # not a product of matrices: that wakes the threads of the linear algebra library
+    sums: NDArray[np.float64] = np.einsum("ln,nk->lk", side.astype(np.float64), values)
+    return sums
+
+
 def _welch(
     values: NDArray[np.float64], labelings: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the difference of means and its standard error for each labeling and metric."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return |t|, the difference of means and its standard error, each (labelings, metrics)."""
     centred = values - values.mean(axis=0)
     means, errors = [], []
     for side in (labelings, ~labelings):
-        weight = side.astype(np.float64)
-        runs = int(weight[0].sum())
-        # not a product of matrices: that wakes the threads of the linear algebra library
-        mean = np.einsum("ln,nk->lk", weight, centred) / runs
-        square = np.einsum("ln,nk->lk", weight, centred**2) / runs - mean**2
+        runs = int(np.count_nonzero(side[0]))
+        mean = _sums(side, centred) / runs
+        square = _sums(side, centred**2) / runs - mean**2
         means.append(mean)
-        errors.append(np.maximum(square, 0.0) * runs / (runs - 1) / runs)
+        errors.append(np.maximum(square, 0.0) / (runs - 1))
+    difference, error = means[1] - means[0], np.sqrt(errors[0] + errors[1])
     scale = np.abs(centred).max(axis=0)
-    error = np.sqrt(errors[0] + errors[1])
-    # what rounding leaves of runs that are all alike
-    return means[1] - means[0], np.where(error <= _SAME * scale, 0.0, error)
+    t = _studentised(difference, error, scale)
+    return t, difference, np.where(error <= _SAME * scale, 0.0, error)
 
 
 def _studentised(
-    difference: NDArray[np.float64], error: NDArray[np.float64]
+    difference: NDArray[np.float64], error: NDArray[np.float64], scale: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return |t|; infinite where sides without scatter differ, 0 where they do not."""
+    """Return |t|; infinite where sides without scatter differ, 0 where they do not.
+
+    Less than `_SAME` of the scale of the values is what rounding leaves of nothing.
+    """
     distance = np.abs(difference)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = distance / error
-    none = distance <= _SAME * np.maximum(distance.max(axis=0), np.finfo(np.float64).tiny)
-    return np.where(none, 0.0, np.where(error == 0, np.inf, t))
-
-
-def _critical(largest: NDArray[np.float64], level: float) -> float:
-    """Return the largest t that chance reaches in more than `level` of the labelings."""
-    ordered = np.sort(largest)[::-1]
-    at = math.floor(level * len(ordered) + _SAME)
-    return float(ordered[min(at, len(ordered) - 1)])
+    t = np.where(error <= _SAME * scale, np.inf, t)
+    return np.where(distance <= _SAME * scale, 0.0, t)

@@ -23,23 +23,24 @@ from probe.statistics.bursts import (
     LONGEST_BURST,
     NOMINAL_LEVEL,
     Sample,
+    sample_at,
     sample_of,
 )
 from probe.statistics.changes import change_points
+from probe.statistics.dependence import inflation
+from probe.statistics.goals import Met, Resolved, median_interval, resolved
 from probe.statistics.percentiles import percentile, rank
 from probe.statistics.resampling import (
     Interval,
-    Permutation,
     block_interval,
     block_length,
-    median_difference,
-    permutation,
 )
 from probe.statistics.steady import settled
 from probe.statistics.trend import (
     ALL_PAIRS,
     LEAST_FOR_SLOPE,
     PAIRS_SEED,
+    STRETCHES,
     Trend,
     rank_correlation,
     slope,
@@ -56,9 +57,11 @@ __all__ = [
     "NOMINAL_LEVEL",
     "P99",
     "PAIRS_SEED",
+    "STRETCHES",
     "Answer",
     "Interval",
-    "Permutation",
+    "Met",
+    "Resolved",
     "Sample",
     "Trend",
     "allowed_misses",
@@ -69,12 +72,14 @@ __all__ = [
     "block_length",
     "change_points",
     "frames_needed",
-    "median_difference",
+    "inflation",
+    "median_interval",
     "percentile",
-    "permutation",
     "rank",
     "rank_correlation",
     "rate_bounds",
+    "resolved",
+    "sample_at",
     "sample_of",
     "settled",
     "slope",

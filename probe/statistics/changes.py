@@ -1,12 +1,14 @@
 """When did the level of a series change? Robust against outliers and dependence.
 
-Seeded binary segmentation (Kovacs, Li, Buhlmann and Munk, Seeded binary segmentation, Biometrika
-2023): intervals of falling length, laid over the series before looking, are each searched for their
-best split; O(n log n) whatever the series holds, where PELT is quadratic without changes.
+Seeded binary segmentation (Kovacs and others, Seeded binary segmentation: a general methodology for
+fast and optimal changepoint detection, Biometrika 2023): intervals of falling length, laid over the
+series before looking, are each searched for their best split; O(n log n) whatever the series holds,
+where PELT is quadratic without changes.
 """
 
 from __future__ import annotations
 
+import bisect
 import math
 from typing import TYPE_CHECKING, Final
 
@@ -27,7 +29,10 @@ THRESHOLD: Final = 1.3
 """Times ``sigma sqrt(2 log n)``, which the largest of n noises reaches: our own factor, set by
 simulation. Of series without a change (n 100 to 36,000; normal, gamma, t with 3 degrees, 2 %
 outliers) at most 1 % then show one; of AR(1) series with rho 0.5, 2 % at n = 100, none from 600 on;
-with rho 0.9, 25 % at 100, 11 % at 600, none from 3,600 on (200 runs each, 40 of 36,000)."""
+with rho 0.9, 25 % at 100, 11 % at 600, none from 3,600 on (200 runs each, 40 of 36,000). A wander
+that lasts longer than `LONGEST_BLOCK` values is a change of level here: with rho 0.98, 67 % at 600
+and 37 % at 18,000 show one (150 and 60 runs). A step of one standard deviation of independent
+values is found every time at 600, within 14 values 90 times of 100; at rho 0.9 48 times of 100."""
 NEIGHBOURS: Final = 11
 """Values whose running median tells an outlier: up to five in a row are outliers."""
 OUTLIER: Final = 3.0
@@ -42,12 +47,15 @@ TO_SIGMA: Final = 1.4826
 def change_points(values: NDArray[np.float64], least: int = LEAST) -> list[int]:
     """Return the indices at which a new level of a series begins, rising; none where none is found.
 
-    `values` are finite and in order of time; no stretch is shorter than `least`. A split counts
+    `values` are in order of time; no stretch is shorter than `least`. Raises `ValueError` where a
+    value is not finite. A split counts
     where its difference of means exceeds `THRESHOLD` of the noise: the long-run standard deviation,
-    from neighbouring blocks (Wu and Zhao, Inference of trends in time series, 2007, 4.1).
+    from neighbouring blocks (Wu and Zhao, Inference of trends in time series, 2007).
     Outliers are drawn in to the running median's neighbourhood first. A steady ramp reads as steps,
     and levels that alternate all along in under `LONGEST_BLOCK` values read as noise.
     """
+    if not np.isfinite(values).all():
+        raise ValueError("a level needs finite values: leave out what was lost")
     if len(values) < 2 * least:
         return []
     calm = _without_outliers(values)
@@ -115,12 +123,13 @@ def _narrowest(
     """
     found: list[int] = []
     for start, end in intervals:
-        if any(start < at < end for at in found):
+        after = bisect.bisect_right(found, start)
+        if after < len(found) and found[after] < end:
             continue
         height, at = _split(sums, start, min(end, len(sums) - 1), least)
         if height > threshold:
-            found.append(at)
-    return sorted(found)
+            bisect.insort(found, at)
+    return found
 
 
 def _refined(

@@ -16,9 +16,11 @@ def percentile(ordered: NDArray[np.float64], share: float) -> float | None:
     """Return the nearest-rank percentile of values in rising order, inf where it is a lost frame.
 
     None from fewer values than the percentile needs at 99 % confidence (METHOD: rule 2): a number
-    without a sample is not interpolated.
+    without a sample is not interpolated. Raises `ValueError` for NaN, which sorts behind "lost".
     """
     count = len(ordered)
+    if count and math.isnan(ordered[-1]):
+        raise ValueError("a value that is not known (NaN) has no place among the others")
     if count < frames_needed(share):
         return None
     return float(ordered[rank(count, share) - 1])

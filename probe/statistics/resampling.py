@@ -1,6 +1,6 @@
-"""How sure is a number whose distribution nobody knows? Bootstraps and permutations.
+"""How sure is a statistic of a series whose values depend on their neighbours? Blocks are drawn.
 
-Of frames, which depend on their neighbours, whole blocks are drawn; of runs, single ones.
+Runs, which are the samples of a comparison, are permuted: `probe.effects`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import fft
+from scipy import special
 
+from probe.statistics.dependence import autocovariance, inflation, ranks
 from probe.statistics.percentiles import rank
-from probe.statistics.trend import ranks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,21 +25,15 @@ if TYPE_CHECKING:
 SEED: Final = 7
 """The same data have the same interval each time."""
 BLOCK_RESAMPLES: Final = 1_000
-RUN_RESAMPLES: Final = 10_000
 LEAST_BLOCKS: Final = 10
 """Fewer blocks give no interval: there would be next to nothing to draw from. Our own bound."""
-LEAST_RUNS: Final = 2
-"""One run a side says nothing of the scatter between runs (METHOD: comparison)."""
-EXACT_PERMUTATIONS: Final = 20_000
-"""Up to so many, which is eight runs a side, all are counted; above, so many are drawn."""
 
 
 @dataclass(frozen=True)
 class Interval:
     """An estimate and its confidence interval, in units of the values.
 
-    `samples` counts the values it stands on, runs of both sides in a difference; `block` is the
-    length of the blocks that were drawn, 1 for runs.
+    `samples` counts the values it stands on; `block` is the length of the blocks that were drawn.
     """
 
     estimate: float
@@ -47,21 +41,6 @@ class Interval:
     high: float
     samples: int
     block: int
-
-
-@dataclass(frozen=True)
-class Permutation:
-    """How often chance alone sets two sides of runs as far apart.
-
-    `p_value` is two-sided; `least` is the smallest that so many runs a side can reach: where it is
-    above the level that is asked for, there are too few runs, whatever they say. `exact` where
-    every permutation was counted.
-    """
-
-    p_value: float
-    least: float
-    permutations: int
-    exact: bool
 
 
 def block_length(values: NDArray[np.float64]) -> int:
@@ -72,10 +51,12 @@ def block_length(values: NDArray[np.float64]) -> int:
     outliers count as late and no more.
     """
     count = len(values)
-    covariance = _autocovariance(ranks(values))
-    if count <= 1 or covariance[0] <= 0:
+    if count <= 1:
         return 1
-    quiet = max(5, math.ceil(math.log10(count)))
+    covariance = autocovariance(ranks(values))
+    if covariance[0] <= 0:
+        return 1
+    quiet = max(5, math.ceil(math.sqrt(math.log10(count))))
     most = min(math.ceil(math.sqrt(count)) + quiet, count - 1)
     loud = np.abs(covariance[1 : most + 1] / covariance[0]) >= 2 * math.sqrt(
         math.log10(count) / count
@@ -104,13 +85,19 @@ def block_interval(
 ) -> Interval | None:
     """Return a statistic of a series in order of time with its interval; None from few blocks.
 
-    The circular block bootstrap (Politis and Romano, 1992) with percentile limits: blocks of length
-    `block`, `block_length` where it is not given, drawn with replacement from the series closed to
-    a ring. None below `LEAST_BLOCKS` blocks. Lost frames may be inf where the statistic allows it.
-    Simulated (200 AR(1) series each), a 95 % interval of a mean covers it 98 % of the time at
-    rho 0 and 90 % at 0.7 (n = 1,000), 88 % at 0.5 (n = 200) and 96 % at 0.9 (n = 4,000).
+    The circular block bootstrap (Politis and Romano, A circular block-resampling procedure for
+    stationary data, 1992) with percentile limits: blocks of length `block`, `block_length` where it
+    is not given, drawn with replacement from the series closed to a ring. Blocks cut the dependence
+    at their ends and are few, so the limits are moved out by what that takes from the variance
+    (`_shortfall`). None below `LEAST_BLOCKS` blocks. Lost frames may be inf where the statistic
+    allows it; raises `ValueError` for NaN.
+
+    Simulated (150 AR(1) series each), 95 % covers the mean 92 to 95 % of the time, and the median
+    93 to 97 %, for rho 0 to 0.95 and n 200 to 4,000; without the moving out it was 85 to 95 %.
     """
     count = len(values)
+    if np.isnan(values).any():
+        raise ValueError("a value that is not known (NaN) has no place in a series")
     length = block_length(values) if block is None else block
     if count < LEAST_BLOCKS * length:
         return None
@@ -123,69 +110,32 @@ def block_interval(
         for _ in range(BLOCK_RESAMPLES)
     ]
     low, high = _limits(np.array(found), confidence)
-    return Interval(float(statistic(values)), low, high, count, length)
+    middle = float(statistic(values))
+    if math.isfinite(middle):
+        wider = _shortfall(values, length, confidence)
+        low, high = (middle + (end - middle) * wider for end in (low, high))
+    return Interval(middle, low, high, count, length)
 
 
-def median_difference(
-    base: NDArray[np.float64], other: NDArray[np.float64], confidence: float = 0.95
-) -> Interval | None:
-    """Return median(other) - median(base) over runs with its interval; None from one run a side.
+def _shortfall(values: NDArray[np.float64], length: int, confidence: float) -> float:
+    """Return by how much limits that were drawn from blocks are too near, of the ranks' mean.
 
-    The percentile bootstrap with each side drawn by itself (Efron and Tibshirani, An Introduction
-    to the Bootstrap, 1993, 13.3). Simulated without a difference (1,000 pairs, normal and
-    exponential), its 95 % covers zero 65 to 68 % of the time for two runs a side, 90 to 91 for
-    three, 93 for four, and 95 to 98 for five to twenty.
+    The standard deviation of the mean of blocks against that by `inflation`, and Student's t of so
+    many blocks against the normal distribution.
     """
-    if min(len(base), len(other)) < LEAST_RUNS:
-        return None
-    rng = np.random.default_rng(SEED)
-    sides = (
-        np.median(side[rng.integers(0, len(side), (RUN_RESAMPLES, len(side)))], axis=1)
-        for side in (base, other)
-    )
-    before, after = sides
-    low, high = _limits(after - before, confidence)
-    estimate = float(np.median(other) - np.median(base))
-    return Interval(estimate, low, high, len(base) + len(other), 1)
-
-
-def permutation(base: NDArray[np.float64], other: NDArray[np.float64]) -> Permutation | None:
-    """Return how likely two sides of runs differ so much by chance; None from one run a side.
-
-    A permutation test of the difference in mean rank (Wilcoxon's rank sum, exact with ties too),
-    by scipy.stats.permutation_test: ranks, so that one run that a neighbour threw off weighs no
-    more than by being the slowest. Up to `EXACT_PERMUTATIONS` all are counted, above so many are
-    drawn with `SEED`.
-    """
-    from scipy import stats  # a second of imports, for the few who ask
-
-    if min(len(base), len(other)) < LEAST_RUNS:
-        return None
-    order = ranks(np.concatenate([base, other]))
-    ways = math.comb(len(order), len(base))
-    found = stats.permutation_test(
-        (order[: len(base)], order[len(base) :]),
-        lambda one, two, axis: two.mean(axis) - one.mean(axis),
-        vectorized=True,
-        n_resamples=EXACT_PERMUTATIONS,
-        random_state=np.random.default_rng(SEED),
-    )
-    exact = ways <= EXACT_PERMUTATIONS
-    least = 2 / ways if exact else 2 / (EXACT_PERMUTATIONS + 1)
-    return Permutation(float(found.pvalue), least, min(ways, EXACT_PERMUTATIONS), exact)
-
-
-def _autocovariance(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the autocovariance at every lag, by the transform of Wiener and Khinchin."""
-    count = len(values)
-    size = fft.next_fast_len(2 * count, real=True)
-    power = np.abs(fft.rfft(values - values.mean(), size)) ** 2
-    covariance: NDArray[np.float64] = fft.irfft(power, size)[:count] / count
-    return covariance
+    order = ranks(values)
+    covariance = autocovariance(order)
+    inside = 1 - np.arange(1, length) / length
+    within = float(covariance[0] + 2 * (inside * covariance[1:length]).sum())
+    whole = inflation(order) * float(covariance[0])
+    missing = max(1.0, whole / within) if within > 0 else 1.0
+    blocks, at = len(values) / length, (1 + confidence) / 2
+    student = float(special.stdtrit(blocks - 1, at) / special.ndtri(at))
+    return student * math.sqrt(missing * blocks / (blocks - 1))
 
 
 def _limits(found: NDArray[np.float64], confidence: float) -> tuple[float, float]:
     """Return the order statistics that leave half of the rest on either side."""
     ordered, tail = np.sort(found), (1 - confidence) / 2
-    low = ordered[rank(len(ordered), tail) - 1]
-    return float(low), float(ordered[rank(len(ordered), 1 - tail) - 1])
+    at = rank(len(ordered), tail)
+    return float(ordered[at - 1]), float(ordered[-at])

@@ -21,11 +21,14 @@ at all (Hoad, Robinson and Davies, 2010, leave out as many)."""
 def settled(values: NDArray[np.float64]) -> int | None:
     """Return the index from which a series is steady; None where it does not settle.
 
-    MSER-5 (White, An effective truncation heuristic for bias reduction in simulation output, 1997):
-    of batch means, the cut that leaves the least standard error of what remains. A cut in the later
-    half means that no steady state was seen, and so do fewer than `LEAST_BATCHES` batches. Values
-    in order of time, finite.
+    MSER (White, An effective truncation heuristic for bias reduction in simulation output, 1997) on
+    means of five (White, Cobb and Spratt, A comparison of five steady-state truncation heuristics
+    for simulation, 2000): the cut that leaves the least standard error of what remains. A cut in
+    the later half means that no steady state was seen, and so do fewer than `LEAST_BATCHES`
+    batches. Values in order of time; raises `ValueError` where one is not finite.
     """
+    if not np.isfinite(values).all():
+        raise ValueError("a steady state needs finite values: leave out what was lost")
     batches = len(values) // BATCH
     if batches < LEAST_BATCHES:
         return None

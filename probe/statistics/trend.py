@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from scipy import special
 
+from probe.statistics.dependence import inflation, ranks
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ALL_PAIRS: Final = 700
 """Up to so many points a slope is the median over all pairs, above over as many drawn pairs."""
 PAIRS_SEED: Final = 7
+STRETCHES: Final = 200
+"""An interval of a slope stands on the medians of so many stretches: few enough that the noise
+between neighbours averages out and a slow wander shows, many enough to be at most a twentieth wider
+than with all points (n = 18,000; a fifth at 600)."""
 LEAST_FOR_SLOPE: Final = 90
 """Fewer points give no slope: as many as a p95 needs."""
 
@@ -24,8 +30,8 @@ class Trend:
     """A slope of y over x with its confidence interval, all in units of y per unit of x.
 
     `points` were given; `stretches` is how many medians of neighbours the interval stands on, equal
-    to `points` up to `ALL_PAIRS`; `rho` is the lag-1 autocorrelation of the residuals, by which the
-    interval was widened.
+    to `points` up to `STRETCHES`; `inflation` is how many of them are worth one independent one, by
+    which the interval was widened.
     """
 
     slope: float
@@ -33,7 +39,7 @@ class Trend:
     high: float
     points: int
     stretches: int
-    rho: float
+    inflation: float
 
 
 def slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> float | None:
@@ -61,38 +67,68 @@ def slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> float | None:
 def trend(x: NDArray[np.float64], y: NDArray[np.float64], confidence: float = 0.95) -> Trend | None:
     """Return the slope of y over a rising x with its interval; None below `LEAST_FOR_SLOPE` points.
 
-    Sen's interval by Kendall's tau (scipy.stats.theilslopes) takes points for independent. Latency
-    is not, so its width grows by ``sqrt((1 + rho) / (1 - rho))``, rho the lag-1 autocorrelation of
-    the residuals clamped to [0, 1): the effective sample of Yue and Wang, The Mann-Kendall test
-    modified by effective sample size, 2004. More than `ALL_PAIRS` points are first cut into as many
-    stretches of equal count (to one), each its median x and y: every point counts, the answer is
-    the same each time, and a period shorter than a stretch cannot alias. Both must be finite.
-    Simulated (300 AR(1) series each, rho 0 to 0.9, n 90 to 36,000), 95 % covers 93 to 97 %.
-    """
-    from scipy import stats  # a second of imports, for the few who ask
+    Sen's interval by Kendall's tau (1968) takes points for independent. Latency is not, so its
+    variance grows by the larger of ``(1 + rho) / (1 - rho)``, rho the lag-1 autocorrelation of the
+    residuals' ranks clamped to [0, 1) (Yue and Wang, The Mann-Kendall test modified by effective
+    sample size, 2004), and `inflation` of them, which sees a slow wander below fast noise. Where
+    that leaves next to nothing, the interval is all slopes. More than `STRETCHES` points are first
+    cut into as many stretches of equal count (to one), each its median x and y: every point counts,
+    the answer is the same each time, and a period shorter than a stretch cannot alias. Raises
+    `ValueError` where a value is not finite.
 
+    Simulated (200 series each), 95 % covers 93 to 98 % of the time from 600 points on, for AR(1)
+    noise with rho 0 to 0.9; with a wander of rho 0.95 under noise of twice its scatter 85 % at 600
+    and 95 % at 3,000; of rho 0.99 69 % at 600, 90 % at 3,000 and 97 % at 18,000. At 90 points it is
+    93 to 98 % up to rho 0.6, and 72 to 80 % for slower ones: a wander as long as the series cannot
+    be told from a slope.
+    """
     count = len(x)
     if count < LEAST_FOR_SLOPE or x[0] == x[-1]:
         return None
-    if count > ALL_PAIRS:
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("a slope needs finite values: leave out what was lost")
+    if count > STRETCHES:
         x, y = _medians(x), _medians(y)
-    middle = stats.theilslopes(y, x)
-    rho = _lag_one(y - middle.slope * x)
-    wide = float(special.ndtri((1 + confidence) / 2)) * math.sqrt((1 + rho) / (1 - rho))
-    found = stats.theilslopes(y, x, alpha=2 * float(special.ndtr(-wide)))
-    return Trend(
-        float(found.slope), float(found.low_slope), float(found.high_slope), count, len(x), rho
-    )
+    slopes = _slopes(x, y)
+    middle = float(np.median(slopes))
+    residuals = ranks(y - middle * x)
+    rho = _lag_one(residuals)
+    wider = max((1 + rho) / (1 - rho), inflation(residuals))
+    wide = float(special.ndtri((1 + confidence) / 2)) * math.sqrt(wider)
+    reach = wide * _kendall_deviation(x, y)
+    low = max(round((len(slopes) - reach) / 2) - 1, 0)
+    high = min(round((len(slopes) + reach) / 2), len(slopes) - 1)
+    return Trend(middle, float(slopes[low]), float(slopes[high]), count, len(x), wider)
+
+
+def _slopes(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the slopes between all pairs of points that are apart in x, rising."""
+    first, second = np.triu_indices(len(x), 1)
+    run = x[second] - x[first]
+    apart = run != 0
+    return np.sort((y[second] - y[first])[apart] / run[apart])
+
+
+def _kendall_deviation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """Return the standard deviation of Kendall's S, ties taken off (Sen, 1968, equation 2.6).
+
+    As scipy.stats.theilslopes has it, whose import takes longer than all else here.
+    """
+
+    def weight(count: NDArray[np.int64]) -> int:
+        return int((count * (count - 1) * (2 * count + 5)).sum())
+
+    ties = sum(weight(np.unique(each, return_counts=True)[1]) for each in (x, y))
+    return math.sqrt(max(weight(np.array([len(x)])) - ties, 0) / 18)
 
 
 def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.array([np.median(part) for part in np.array_split(values, ALL_PAIRS)])
+    return np.array([np.median(part) for part in np.array_split(values, STRETCHES)])
 
 
-def _lag_one(values: NDArray[np.float64]) -> float:
-    """Return the lag-1 autocorrelation of ranks, clamped to [0, 1): outliers move it little."""
-    order = ranks(values)
-    order -= order.mean()
+def _lag_one(order: NDArray[np.float64]) -> float:
+    """Return the lag-1 autocorrelation clamped to [0, 1)."""
+    order = order - order.mean()
     total = float((order * order).sum())
     rho = float((order[1:] * order[:-1]).sum()) / total if total else 0.0
     return min(max(rho, 0.0), math.nextafter(1.0, 0.0))
@@ -106,11 +142,3 @@ def rank_correlation(x: NDArray[Any], y: NDArray[Any]) -> float:
     one -= one.mean()
     other -= other.mean()
     return float((one * other).sum() / np.sqrt((one * one).sum() * (other * other).sum()))
-
-
-def ranks(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the rank of each value from 1, ties at their mean rank."""
-    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    order: NDArray[np.float64] = (ends - (counts - 1) / 2)[which]
-    return order

@@ -21,13 +21,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.comparison import NOMINAL_LEVEL
-from probe.effects import effects
+from probe.comparison import LEVEL, NOMINAL_LEVEL
+from probe.effects import effects, p_values
+from probe.statistics import Interval, Met, rate_bounds, resolved
 
 METRICS: Final = 25
 GOAL: Final = 0.95
 SIDES: Final = (4, 5, 8)
 EFFECTS: Final = (1.0, 2.0, 3.0, 4.0)
+SHIFTS: Final = (0.0, 3.0, 100.0)
 
 
 def noise(rng: np.random.Generator, runs: int, drift: float) -> NDArray[np.float64]:
@@ -54,8 +56,7 @@ def false_alarms(trials: int, runs: int, drift: float, interleaved: bool) -> flo
     alarms = 0
     for _ in range(trials):
         values = noise(rng, 2 * runs, drift)
-        found = effects(values[base], values[~base], NOMINAL_LEVEL)
-        alarms += min(each.p_value for each in found.effects) <= NOMINAL_LEVEL
+        alarms += p_values(values[base], values[~base]).min() <= NOMINAL_LEVEL
     return alarms / trials
 
 
@@ -66,15 +67,32 @@ def power(trials: int, runs: int, shift: float) -> float:
     for _ in range(trials):
         values = rng.normal(0, 1, (2 * runs, METRICS))
         values[runs:, 0] += shift
-        found = effects(values[:runs], values[runs:], NOMINAL_LEVEL).effects[0]
-        hits += found.p_value <= NOMINAL_LEVEL
+        hits += p_values(values[:runs], values[runs:])[0] <= NOMINAL_LEVEL
     return hits / trials
 
 
-def real(folder: Path, runs: int) -> list[bool]:
+def coverage(trials: int, runs: int, shift: float) -> tuple[float, float]:
+    """Return how often the interval of a shifted metric holds the shift: alone, and of many."""
+    rng = np.random.default_rng([runs, int(shift * 10), 1])
+    held = np.zeros(2)
+    for _ in range(trials):
+        values = rng.normal(0, 1, (2 * runs, METRICS))
+        values[runs:] += shift
+        for k, some in enumerate((values[:, :1], values)):
+            each = effects(some[:runs], some[runs:], LEVEL).effects[0]
+            held[k] += each.low is not None and each.high is not None and (
+                each.low <= shift <= each.high
+            )  # fmt: skip
+    alone, many = held / trials
+    return float(alone), float(many)
+
+
+def real(folder: Path, runs: int) -> list[bool | None]:
     """Compare consecutive real Runs, labelled A B B A: in which did a metric differ?
 
     Windows follow each other by one pair of runs, so most of them share runs with their neighbours.
+    None is a window that was blocked, as where the folder has Runs of several scenarios: nothing
+    was compared in it.
     """
     from probe import comparison, judge
     from probe.store import Run
@@ -82,7 +100,7 @@ def real(folder: Path, runs: int) -> list[bool]:
     paths = [path.parent for path in sorted(folder.glob("*/run.json"))]
     judged = [(run, judge.judge(run)) for run in map(Run.open, paths)]
     base = order(runs, interleaved=True)
-    found = []
+    found: list[bool | None] = []
     for begin in range(0, len(judged) - 2 * runs + 1, 2):
         window = judged[begin : begin + 2 * runs]
         sides = [
@@ -91,8 +109,10 @@ def real(folder: Path, runs: int) -> list[bool]:
             )
             for name, which in (("a", base), ("b", ~base))
         ]
-        (summary,) = comparison.compare(sides[0], sides[1:])["summary"]
-        found.append(summary["better"] + summary["worse"] > 0)
+        document = comparison.compare(sides[0], sides[1:])
+        (summary,) = document["summary"]
+        told = summary["better"] + summary["worse"] > 0
+        found.append(None if comparison.undecided(document) else told)
     return found
 
 
@@ -100,8 +120,13 @@ def show_real(folder: Path) -> int:
     """Print how real runs of one program compare with themselves."""
     worst = 1.0
     for runs in SIDES[:2]:
-        alarms = real(folder, runs)
-        apart = alarms[::runs]
+        windows = real(folder, runs)
+        alarms = [each for each in windows if each is not None]
+        apart = [each for each in windows[::runs] if each is not None]
+        if len(alarms) < len(windows):
+            print(f"{len(windows) - len(alarms)} of {len(windows)} windows cannot be compared")
+        if not alarms:
+            return 1
         share = 1 - sum(alarms) / len(alarms)
         worst = min(worst, share)
         print(
@@ -135,11 +160,22 @@ def main() -> int:
     for runs in SIDES:
         found = [power(few, runs, shift) for shift in EFFECTS]
         print(f"{runs:<14}" + "".join(f"{share:>8.0%}" for share in found))
+    few = max(100, asked.trials // 10)
+    print(f"\n{1 - LEVEL:.0%} intervals of a shift of every metric: share that holds it, of one "
+          f"metric / of one among {METRICS} ({few} trials)")  # fmt: skip
+    print(f"{'runs a side':<14}" + "".join(f"{shift:>14g}" for shift in SHIFTS))
+    for runs in SIDES[:2]:
+        held = [coverage(few, runs, shift) for shift in SHIFTS]
+        print(f"{runs:<14}" + "".join(f"{alone:>7.0%}{many:>7.0%}" for alone, many in held))
+    both = np.random.default_rng(1).normal(size=(16, METRICS))
     begin = time.process_time()
-    effects(np.ones((8, METRICS)), np.ones((8, METRICS)), NOMINAL_LEVEL)
+    effects(both[:8], both[8:], LEVEL)
     print(f"\n8 runs a side: {(time.process_time() - begin) * 1e3:.0f} ms CPU a comparison")
-    error = 3 * math.sqrt(GOAL * (1 - GOAL) / asked.trials)
-    return 0 if worst >= GOAL - error else 1
+    low, high = rate_bounds(round(worst * asked.trials), asked.trials)
+    goal = resolved(Interval(worst, low, high, asked.trials, 1), GOAL, at_most=False)
+    print(f"no difference in at least {GOAL:.0%} of comparisons of a program with itself: "
+          f"{goal.text}")  # fmt: skip
+    return 1 if goal.met is Met.MISSED else 0
 
 
 if __name__ == "__main__":
