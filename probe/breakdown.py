@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from probe.measured import places
 from probe.tape import NULL
 
 if TYPE_CHECKING:
@@ -41,22 +42,22 @@ def breakdown_of(frames: Frames, spans: Spans, without: tuple[str, ...] = ()) ->
     kept = [k for k, name in enumerate(spans.stages) if name not in without]
     column = np.full(len(spans.stages) + 1, -1, dtype=np.int64)
     column[kept] = np.arange(len(kept))
-    order = np.argsort(frames.number, kind="stable")
-    place = np.searchsorted(frames.number, spans.frame, sorter=order)
-    row = order[np.minimum(place, len(order) - 1)] if len(order) else place
-    known = np.zeros(len(row), dtype=bool)
-    if len(order):
-        known = (frames.number[row] == spans.frame) & (column[spans.stage] >= 0)
+    row = places(frames.number, spans.frame)
+    known = (row >= 0) & (column >= 0)[spans.stage]
     shape = (len(frames), len(kept))
-    cell = row[known] * max(len(kept), 1) + column[spans.stage[known]]
+    cell = row[known]
+    cell *= max(len(kept), 1)
+    cell += column[spans.stage[known]]
+    del row
 
     def added(values: NDArray[np.int64]) -> NDArray[np.float64]:
-        weights = np.where(values[known] == NULL, 0, values[known]).astype(np.float64)
-        summed = np.bincount(cell, weights, shape[0] * shape[1]).astype(np.float64)
-        return summed.reshape(shape)
+        weights = values[known]
+        weights[weights == NULL] = 0
+        return np.bincount(cell, weights, shape[0] * shape[1]).astype(np.float64).reshape(shape)
 
-    ran = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape) > 0
-    work = np.where(ran, added(spans.end_ns - spans.start_ns), np.nan)
-    queue = np.where(ran, added(spans.queue_ns), np.nan)
+    never = np.ones(shape[0] * shape[1], dtype=bool)
+    never[cell] = False
+    work, queue = added(spans.end_ns - spans.start_ns), added(spans.queue_ns)
+    work[never.reshape(shape)] = queue[never.reshape(shape)] = np.nan
     names = tuple(spans.stages[k] for k in kept)
     return Breakdown(names, work, queue)

@@ -31,8 +31,9 @@ def bursts(times_ns: NDArray[np.int64], period_ns: float) -> NDArray[np.int64]:
 
 def period_ns(times_ns: NDArray[np.int64]) -> float | None:
     """Return the median distance of scheduled times; None from fewer than two distinct ones."""
-    distinct = np.unique(times_ns)
-    return float(np.median(np.diff(distinct))) if len(distinct) > 1 else None
+    apart = np.diff(np.sort(times_ns))
+    apart = apart[apart > 0]
+    return float(np.median(apart)) if len(apart) else None
 
 
 def with_fates(

@@ -222,10 +222,14 @@ class Ledger:
 
 def ledger_of(run: Run) -> Ledger | None:
     """Add the copies of a Run up; None where they were not traced."""
+    return run.view(_ledger)
+
+
+def _ledger(run: Run) -> Ledger | None:
     said = run.manifest.get("copies")
     if not said or not run.has("copies"):
         return None
-    moves = Moves(run)
+    moves = Moves.of(run)
     frames = max(moves.frames, 1)
     account = _Account(moves, frames)
     lines = account.lines(run.table("sites"))

@@ -19,12 +19,19 @@ from probe.tape import NULL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import TypeVar
 
     from numpy.typing import NDArray
 
     from probe.store import Run
 
+    T = TypeVar("T")
+
 FATES: Final = tuple(Fate)
+DENSE: Final = 8
+"""Numbers are listed by their value while that takes at most so many places a number."""
+LARGEST: Final = 2**62
+"""So large a number, and `NULL`, may have no room for a neighbour in an int64."""
 STANDARD_NS: Final = 600 * 10**9
 """Window of the standard tier: MLPerf's minimum (METHOD: rule 7)."""
 WARMUP_NS: Final = 5 * 10**9
@@ -98,7 +105,7 @@ class Spans:
     """Executions of stages; `stage` numbers `stages`, which stand in order of first use."""
 
     stages: tuple[str, ...]
-    stage: NDArray[np.int64]
+    stage: NDArray[np.integer[Any]]
     frame: NDArray[np.int64]
     start_ns: NDArray[np.int64]
     end_ns: NDArray[np.int64]
@@ -156,18 +163,21 @@ def flags(column: pd.Series[Any]) -> NDArray[np.bool_]:
 
 def frames_of(run: Run) -> Frames:
     """Return the frames of a Run that have a time to be judged by."""
-    table = run.table("frames")
+    return run.view(_frames)
+
+
+def _frames(run: Run) -> Frames:
     columns = {
-        name: integers(table[name])
+        name: integers(run.column("frames", name))
         for name in (
             "frame", "source_index", "pts_ns",
-            "scheduled_ns", "captured_ns", "delivered_ns", "rendered_ns",
+            "scheduled_ns", "captured_ns", "delivered_ns", "rendered_ns", "fate_ns",
         )
     }  # fmt: skip
     scheduled, captured = columns["scheduled_ns"], columns["captured_ns"]
     due = np.where(scheduled == NULL, captured, scheduled)
-    fates = pd.Categorical(table["fate"], categories=list(FATES)).codes
-    ended = integers(table["fate_ns"]) if "fate_ns" in table else np.full(len(table), NULL)
+    fate = run.column("frames", "fate")
+    fates = pd.Categorical(fate.where(fate.isin(FATES)), categories=list(FATES)).codes
     frames = Frames(
         columns["frame"],
         columns["source_index"],
@@ -177,39 +187,100 @@ def frames_of(run: Run) -> Frames:
         captured,
         columns["delivered_ns"],
         columns["rendered_ns"],
-        np.where(columns["rendered_ns"] == NULL, ended, columns["rendered_ns"]),
+        np.where(columns["rendered_ns"] == NULL, columns["fate_ns"], columns["rendered_ns"]),
         fates.astype(np.int8),
-        flags(table["measured"]),
+        flags(run.column("frames", "measured")),
     )
     order = np.argsort(due, kind="stable")
-    return frames.rows(order[(due != NULL)[order]])
+    return _shared(frames.rows(order[(due != NULL)[order]]))
+
+
+def measured_frames_of(run: Run) -> Frames:
+    """Return the measured frames of a Run: those scheduled inside the window."""
+    return run.view(_measured_frames)
+
+
+def _measured_frames(run: Run) -> Frames:
+    every = frames_of(run)
+    return _shared(every.rows(every.measured))
 
 
 def spans_of(run: Run) -> Spans:
     """Return the finished stage executions of a Run."""
-    table = run.table("spans")
-    codes, found = pd.factorize(table["stage"])
+    return run.view(_spans)
+
+
+def _spans(run: Run) -> Spans:
+    codes, found = pd.factorize(run.column("spans", "stage"))
     spans = Spans(
         tuple(str(name) for name in found),
-        codes.astype(np.int64),
-        integers(table["frame"]),
-        integers(table["start_ns"]),
-        integers(table["end_ns"]),
-        integers(table["queue_ns"]),
+        codes.astype(np.int16 if len(found) <= np.iinfo(np.int16).max else np.int64),
+        integers(run.column("spans", "frame")),
+        integers(run.column("spans", "start_ns")),
+        integers(run.column("spans", "end_ns")),
+        integers(run.column("spans", "queue_ns")),
     )
     whole = (spans.stage >= 0) & (spans.start_ns != NULL) & (spans.end_ns != NULL)
-    return spans if whole.all() else spans.rows(whole)
+    return _shared(spans if whole.all() else spans.rows(whole))
+
+
+def measured_spans_of(run: Run) -> Spans:
+    """Return the finished stage executions for the measured frames."""
+    spans, mine = spans_of(run), run.view(_of_measured_frames)
+    return spans if mine.all() else spans.rows(mine)
+
+
+def _of_measured_frames(run: Run) -> NDArray[np.bool_]:
+    return among(spans_of(run).frame, measured_frames_of(run).number)
+
+
+def among(values: NDArray[np.int64], chosen: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Mask the values that are among the chosen numbers."""
+    return places(chosen, values) >= 0
+
+
+def places(numbers: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where each wanted number stands first among `numbers`, -1 where it does not.
+
+    Numbers of frames lie close to each other: then a list of places is looked into, else the sorted
+    numbers are searched.
+    """
+    if not len(numbers):
+        return np.full(len(wanted), -1, dtype=np.int64)
+    low, high = int(numbers.min()), int(numbers.max())
+    if high - low > DENSE * len(numbers) or max(-low, high) >= LARGEST:
+        order = np.argsort(numbers, kind="stable")
+        place = np.searchsorted(numbers, wanted, sorter=order)
+        row = order[np.minimum(place, len(order) - 1)]
+        return np.where(numbers[row] == wanted, row, -1)
+    listed = np.full(high - low + 3, -1, dtype=np.int64)  # an end on either side for all others
+    listed[numbers[::-1] - low + 1] = np.arange(len(numbers))[::-1]  # of equal ones, the first
+    found: NDArray[np.int64] = listed[np.clip(wanted, low - 1, high + 1) - (low - 1)]
+    return found
 
 
 def outputs_of(run: Run) -> Outputs:
     """Return the outputs of a Run that were delivered."""
-    table = run.table("outputs")
+    return run.view(_outputs)
+
+
+def _outputs(run: Run) -> Outputs:
     frame, request, delivered, presented = (
-        integers(table[name]) for name in ("frame", "request", "delivered_ns", "presented_ns")
+        integers(run.column("outputs", name))
+        for name in ("frame", "request", "delivered_ns", "presented_ns")
     )
-    outputs = Outputs(frame, request, delivered, presented, flags(table["measured"]))
+    shown = flags(run.column("outputs", "measured"))
+    outputs = Outputs(frame, request, delivered, presented, shown)
     order = np.argsort(outputs.delivered_ns, kind="stable")
-    return outputs.rows(order[(outputs.delivered_ns != NULL)[order]])
+    return _shared(outputs.rows(order[(outputs.delivered_ns != NULL)[order]]))
+
+
+def _shared(columns: T) -> T:
+    """Lock columns that several audits look at: none may change what the next one sees."""
+    for column in vars(columns).values():
+        if isinstance(column, np.ndarray):
+            column.setflags(write=False)
+    return columns
 
 
 def window_of(manifest: Mapping[str, Any]) -> Window | None:

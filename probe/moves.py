@@ -107,21 +107,32 @@ class Moves:
     def __init__(self, run: Run) -> None:
         self._run = run
         self.manifest = run.manifest
-        self._table = run.table("copies")
         self._known: dict[str, NDArray[np.int64]] = {}
         self._texts: dict[str, Texts] = {}
         self.whole_run = _is_empty(run.manifest.get("window"))
-        self.counted = measured.flags(self._table["measured"]) | self.whole_run
+        self.counted = measured.flags(run.column("copies", "measured")) | self.whole_run
         self.frames, self.per = self._frames()
         self.deadline_ns = measured.deadline_ns(run.manifest)
 
+    @classmethod
+    def of(cls, run: Run) -> Moves:
+        """Return the copies of a Run; all that ask for them share what they look at."""
+        return run.view(cls._shared)
+
+    @classmethod
+    def _shared(cls, run: Run) -> Moves:
+        for name in TABLES:  # it may read any of them later
+            run.has(name)
+        return cls(run)
+
     def __len__(self) -> int:
-        return len(self._table)
+        return len(self.counted)
 
     def numbers(self, name: str) -> NDArray[np.int64]:
         """Return a column of numbers, `NULL` where it is null."""
         if name not in self._known:
-            self._known[name] = measured.integers(self._table[name])
+            self._known[name] = measured.integers(self._run.column("copies", name))
+            self._known[name].setflags(write=False)
         return self._known[name]
 
     def amounts(self, name: str) -> NDArray[np.int64]:
@@ -137,7 +148,7 @@ class Moves:
     def texts(self, name: str) -> Texts:
         """Return a column of texts as codes."""
         if name not in self._texts:
-            codes, values = pd.factorize(self._table[name])
+            codes, values = pd.factorize(self._run.column("copies", name))
             self._texts[name] = Texts(codes.astype(np.int64), tuple(map(str, values)))
         return self._texts[name]
 
@@ -215,16 +226,14 @@ class Moves:
     @cached_property
     def decoded_bytes(self) -> float | None:
         """Mean of what stage decode gave for a measured frame; None where nobody says."""
-        spans = self._run.table("spans")
-        given = (spans["stage"] == DECODE).fillna(value=False) & spans["bytes_out"].notna()
-        spans = spans[given]
-        frames = measured.frames_of(self._run)
-        numbers = measured.integers(spans["frame"])
-        mine = np.isin(numbers, frames.number[frames.measured | self.whole_run])
+        run, frames = self._run, measured.frames_of(self._run)
+        size = measured.integers(run.column("spans", "bytes_out"))
+        numbers = measured.integers(run.column("spans", "frame"))
+        given = (run.column("spans", "stage") == DECODE).fillna(value=False).to_numpy(np.bool_)
+        mine = given & (size != NULL)
+        mine &= measured.among(numbers, frames.number[frames.measured | self.whole_run])
         distinct = len(np.unique(numbers[mine]))
-        return (
-            int(measured.integers(spans["bytes_out"])[mine].sum()) / distinct if distinct else None
-        )
+        return int(size[mine].sum()) / distinct if distinct else None
 
     @property
     def page_bytes(self) -> int:
@@ -241,7 +250,7 @@ class Moves:
         frames, spans = measured.frames_of(self._run), measured.spans_of(self._run)
         chosen = frames.number[frames.measured | self.whole_run]
         if len(chosen):
-            worked_on = int(np.count_nonzero(np.isin(chosen, spans.frame)))
+            worked_on = int(np.count_nonzero(measured.among(chosen, spans.frame)))
             return worked_on or len(chosen), PER_FRAME
         outputs = measured.outputs_of(self._run)
         made = int(np.count_nonzero(outputs.measured | self.whole_run))

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from probe.errors import EnvironmentUnmet, RunError, RunVersionError
+from probe.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeVar
 
     import pandas as pd
+
+    T = TypeVar("T")
 
 SCHEMA: Final = 1
 MANIFEST: Final = "run.json"
@@ -164,7 +168,8 @@ threads that `beside` names. `ops` without a frame were seen in a pass of their 
 class Run:
     """A measured run: its manifest and its tables, from a directory or from memory.
 
-    Tables are read on first use and kept. `path` is None for a Run made in memory.
+    Tables are read on first use and kept. `path` is None for a Run made in memory. `names` are the
+    tables that it shows, all where it is None.
     """
 
     def __init__(
@@ -172,11 +177,14 @@ class Run:
         manifest: Mapping[str, Any],
         load: Callable[[str], pd.DataFrame | None],
         path: Path | None = None,
+        names: tuple[str, ...] | None = None,
     ) -> None:
         self.manifest = manifest
         self.path = path
         self._load = load
+        self._names = names
         self._tables: dict[str, pd.DataFrame | None] = {}
+        self._views = Views()
 
     @classmethod
     def open(cls, path: Path) -> Run:
@@ -195,24 +203,47 @@ class Run:
 
     def has(self, name: str) -> bool:
         """Say whether the Run holds this table (it may have no rows)."""
-        return self._get(name) is not None
+        self._allow(name)
+        on_disk = self.path is not None and (self.path / f"{name}.parquet").exists()
+        return (on_disk and name not in self._tables) or self._get(name) is not None
 
     def table(self, name: str) -> pd.DataFrame:
         """Return a table with the columns and dtypes of `TABLES`; empty where the Run has none."""
         found = self._get(name)
         return empty_table(name) if found is None else found
 
+    def column(self, name: str, column: str) -> pd.Series[Any]:
+        """Return one column of a table, as `table` has it, but texts may come as a `NAME`.
+
+        Of a table that was not read yet, it is read by itself, and not kept.
+        """
+        self._allow(name)
+        alone = None
+        if self.path is not None and name not in self._tables:
+            alone = _read_table(self.path, name, (column,))
+        return self.table(name)[column] if alone is None else alone[column]
+
+    def view(self, make: Callable[[Run], T], key: object = None) -> T:
+        """Return what `make` computes from the tables of this Run; the same Run computes it once.
+
+        It is shared with every Run that `only` gives, where that shows the tables that it was read
+        from, and is not to be changed. `key` names it where `make` has no identity of its own.
+        """
+        return self._views.of(lambda: make(self), make if key is None else key, self._allow)
+
     def only(self, names: tuple[str, ...]) -> Run:
         """Return the Run as seen by an audit that declared `names`; others raise `KeyError`."""
+        shown = Run(self.manifest, self._get, self.path, names)
+        shown._tables, shown._views = self._tables, self._views
+        return shown
 
-        def load(name: str) -> pd.DataFrame | None:
-            if name not in names:
-                raise KeyError(f"table {name!r} was not declared; declared: {', '.join(names)}")
-            return self._get(name)
-
-        return Run(self.manifest, load, self.path)
+    def _allow(self, name: str) -> None:
+        self._views.read((name,))
+        if self._names is not None and name not in self._names:
+            raise KeyError(f"table {name!r} was not declared; declared: {', '.join(self._names)}")
 
     def _get(self, name: str) -> pd.DataFrame | None:
+        self._allow(name)
         if name not in self._tables:
             self._tables[name] = self._load(name)
         return self._tables[name]
@@ -230,16 +261,22 @@ def as_table(name: str, frame: pd.DataFrame) -> pd.DataFrame:
 
     Raises `ValueError` for a column that the table does not have.
     """
-    import pandas as pd
-
     columns = TABLES[name]
     unknown = sorted(set(frame.columns) - set(columns))
     if unknown:
         raise ValueError(f"table {name!r} has no column {', '.join(unknown)}")
-    nothing = pd.Series(pd.NA, index=frame.index, dtype=TEXT)
-    return pd.DataFrame(
-        {key: _typed(frame.get(key, nothing), dtype) for key, dtype in columns.items()}
-    )
+    return _as_typed(frame, columns)
+
+
+def _as_typed(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    import pandas as pd
+
+    def column(key: str) -> pd.Series[Any]:
+        if key in frame:
+            return frame[key]
+        return pd.Series(pd.NA, index=frame.index, dtype=TEXT)
+
+    return pd.DataFrame({key: _typed(column(key), dtype) for key, dtype in columns.items()})
 
 
 def _typed(column: pd.Series[Any], dtype: Any) -> pd.Series[Any]:  # noqa: ANN401 - a pandas dtype
@@ -395,22 +432,30 @@ def _settle(file: Path) -> None:
         os.fsync(written.fileno())
 
 
-def _read_table(path: Path, name: str) -> pd.DataFrame | None:
-    """Read a table column by column: of a long one no two lie in memory twice."""
+def _read_table(
+    path: Path, name: str, chosen: tuple[str, ...] | None = None
+) -> pd.DataFrame | None:
+    """Read a table column by column: of a long one no two lie in memory twice.
+
+    Of some `chosen` columns, texts come as a `NAME`.
+    """
     import pandas as pd
     from pyarrow import parquet
 
     file = path / f"{name}.parquet"
     if not file.exists():
         return None
+    dtypes = TABLES[name] if chosen is None else {key: TABLES[name][key] for key in chosen}
+    if chosen is not None:
+        dtypes = {key: NAME if dtype == TEXT else dtype for key, dtype in dtypes.items()}
     try:
         schema = parquet.read_schema(file)
-        known = {key: dtype for key, dtype in TABLES[name].items() if key in schema.names}
+        known = {key: dtype for key, dtype in dtypes.items() if key in schema.names}
         names = [key for key in known if known[key] == NAME and _is_text(schema.field(key).type)]
         with parquet.ParquetFile(file, read_dictionary=names) as opened:
             columns = {key: _read_column(opened, key) for key in known}
             rows = pd.RangeIndex(opened.metadata.num_rows)
-        return as_table(name, pd.DataFrame(columns, index=rows))
+        return _as_typed(pd.DataFrame(columns, index=rows), dtypes)
     except (OSError, ValueError, TypeError) as error:
         raise RunError(
             f"{file}: damaged: {error}", remedy="delete it and audit again: tapes are kept"
