@@ -13,7 +13,7 @@ import numpy as np
 
 from probe import stated, statistics
 from probe.model import FindingOutcome, Outcome
-from probe.regimes import ALLOWED_SHARE
+from probe.regimes import ALLOWED_SHARE, bursts_of
 from probe.tape import NULL
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class Steps:
 
     `frames` are the answered ones; the arrays have one entry a step, that from the frame before to
     frame `k + 1`. `interval_ns` is the presented interval, `error_ns` the content-pacing error
-    (METHOD), `limit_ns` how far either may be off.
+    (METHOD), `limit_ns` how far either may be off; `block_size` is 1 unless over half of the frames
+    were delivered in blocks.
     """
 
     frames: Frames
@@ -49,9 +50,22 @@ class Steps:
     error_ns: NDArray[np.float64]
     refresh_ns: float
     limit_ns: float
+    block_size: int
 
     def __len__(self) -> int:
         return len(self.interval_ns)
+
+    @property
+    def usual_ns(self) -> float:
+        """The median of two neighbours' mean, as intervals may take turns; in blocks the mean."""
+        if self.block_size > 1 or len(self) == 1:
+            return float(np.mean(self.interval_ns))
+        return float(np.median(self.interval_ns[1:] + self.interval_ns[:-1])) / 2
+
+    @property
+    def in_blocks(self) -> str:
+        """What to add to a title where outputs come in blocks, which explains the rhythm."""
+        return f", as outputs come in blocks of {self.block_size}" if self.block_size > 1 else ""
 
     def off(self, by_ns: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Mark the steps that are off by the limit or more."""
@@ -68,13 +82,22 @@ def steps_of(frames: Frames, manifest: Mapping[str, Any]) -> Steps | None:
     interval = np.diff(answered.rendered_ns).astype(np.float64)
     error = interval - np.diff(answered.due_ns)
     refresh = refresh_ns(manifest, answered)
-    return Steps(answered, interval, error, refresh, OFF_PERIODS * period + refresh)
+    limit = OFF_PERIODS * period + refresh
+    return Steps(answered, interval, error, refresh, limit, _block_size(answered, period))
+
+
+def _block_size(frames: Frames, period_ns: float) -> int:
+    """Return the size of the blocks that hold over half of the frames; 1 where none do."""
+    delivered = np.sort(frames.delivered_ns[frames.delivered_ns != NULL])
+    bursts = bursts_of(delivered, period_ns)
+    blocks = bursts.size[bursts.block]
+    return int(np.median(blocks)) if 2 * blocks.sum() > len(delivered) else 1
 
 
 def refresh_ns(manifest: Mapping[str, Any], frames: Frames) -> float:
     """Return the time between two refreshes; 0 where pictures are shown when they are delivered."""
-    hertz = stated.table(manifest, "display").get("refresh_hz")
-    if isinstance(hertz, (int, float)) and not isinstance(hertz, bool) and hertz > 0:
+    hertz = stated.refresh_hz(manifest)
+    if hertz is not None:
         return 1e9 / hertz
     at_once = np.array_equal(frames.rendered_ns, frames.delivered_ns)
     return 0.0 if at_once else 1e9 / ASSUMED_HZ

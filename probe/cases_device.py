@@ -66,10 +66,12 @@ def provided_run(
     got: Sequence[str],
     ops: Sequence[tuple[str, str, float]] = (),
     frames: int = 60,
+    infer_ms: float | None = None,
 ) -> Run:
     """Return a Run of these execution providers; `ops` is (operator, provider, ms) of one pass."""
     said = {"providers": {"asked": list(asked), "got": list(got)}}
-    run = stating(cases.live_run([20.0] * frames), said)
+    work = {} if infer_ms is None else {"infer": [infer_ms] * frames}
+    run = stating(cases.live_run([20.0] * frames, work_ms=work), said)
     rows, at = [], cases.BEGIN_NS - SECOND
     for number, (name, provider, ms) in enumerate(ops):
         end = at + round(ms * cases.MS)

@@ -130,6 +130,28 @@ def _span(frame: int, stage: str, start: int, end: int, queue: int) -> dict[str,
             "end_ns": end, "queue_ns": queue}  # fmt: skip
 
 
+def in_a_row(work_ms: Mapping[str, float], frames: int = 120, *, own: bool = False) -> Run:
+    """Return a Run whose stages work on each frame one after the other, against 200 ms.
+
+    They do so on one thread, which takes each frame in turn and keeps all; or on `own` threads,
+    one each.
+    """
+    import pandas as pd
+
+    free = dict.fromkeys(work_ms if own else [""], BEGIN_NS)
+    spans: list[dict[str, Any]] = []
+    latencies: list[float | None] = []
+    for k in range(frames):
+        at = _due(k)
+        for stage, took in work_ms.items():
+            thread = stage if own else ""
+            start = max(at, free[thread])
+            free[thread] = at = start + round(took * MS)
+            spans.append({**_span(k, stage, start, at, 0), "thread": thread or "main:1"})
+        latencies.append((at - _due(k)) / MS)
+    return late_by(changed(cases.live_run(latencies), spans=pd.DataFrame(spans)), 200.0)
+
+
 def held_up(run: Run) -> Run:
     """Return the Run in which frames wait at the source, not in a queue: half of each wait."""
     frames, spans = run.table("frames"), run.table("spans")
@@ -140,6 +162,13 @@ def held_up(run: Run) -> Run:
         frames=frames.assign(captured_ns=later),
         spans=spans.assign(queue_ns=spans["queue_ns"] - spans["queue_ns"] // 2),
     )
+
+
+def cut_short(run: Run) -> Run:
+    """Return the Run as one that was interrupted at the end of its window."""
+    ended = {"outcome": "interrupted", "ended_ns": run.manifest["window"]["end_ns"]}
+    program = {**run.manifest["program"], **ended}
+    return changed(run, {"state": "interrupted", "program": program})
 
 
 def late_by(run: Run, deadline_ms: float = DEADLINE_MS) -> Run:

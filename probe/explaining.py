@@ -8,6 +8,7 @@ import numpy as np
 
 from probe import measured
 from probe.breakdown import beside, breakdown_of
+from probe.tape import NULL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,17 +18,28 @@ if TYPE_CHECKING:
     from probe.measured import Frames
     from probe.store import Run
 
+SOURCE: Final = "capture"
 EXPLAINS: Final = 0.25
-"""A stage is named where it accounts for a quarter of a difference, as in `late_frames`."""
+"""A stage is named where it accounts for a quarter of a difference: our own number."""
 
 
 def totals_of(run: Run, frames: Frames) -> dict[str, NDArray[np.float64]]:
     """Return the time of each frame in each stage and before it, in ns; NaN where it never ran.
 
-    Stages beside the way to the display are left out: they make nobody late.
+    Stages beside the way to the display are left out: they make nobody late. What a frame waited
+    for its release counts for `SOURCE`.
     """
     spent = breakdown_of(frames, measured.spans_of(run), beside(run.manifest))
-    return {name: spent.work_ns[:, k] + spent.queue_ns[:, k] for k, name in enumerate(spent.stages)}
+    totals = {
+        name: spent.work_ns[:, k] + spent.queue_ns[:, k] for k, name in enumerate(spent.stages)
+    }
+    return totals | {SOURCE: totals.get(SOURCE, 0.0) + release_ns(frames)}
+
+
+def release_ns(frames: Frames) -> NDArray[np.float64]:
+    """Return how long after it was due each frame was released; 0 where nobody says."""
+    known = (frames.scheduled_ns != NULL) & (frames.captured_ns != NULL)
+    return np.where(known, frames.captured_ns - frames.scheduled_ns, 0).astype(np.float64)
 
 
 def foremost(shares: Mapping[str, float], whole: float) -> str | None:

@@ -233,7 +233,8 @@ class Audit:
 
     `requires` names the tables that `judge` needs (`frames`, `spans`, ...); a Run that lacks one
     gives *not measured*; `optional` names those that it reads where they are there. `why` says why
-    it matters; `source` where the thresholds come from.
+    it matters; `source` where the thresholds come from. `related` names the audits that see another
+    side of the same fault, each of which names this one.
     """
 
     id: str
@@ -245,6 +246,7 @@ class Audit:
     remedy: str
     cases: tuple[Case, ...]
     optional: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -158,6 +158,7 @@ AUDIT = Audit(
     source="METHOD, rule 14 (negative latency, time going backwards: invalid) and DESIGN: one "
     "clock everywhere, a disagreement is reported, not hidden. The margins are our own numbers",
     requires=("frames", "spans", "outputs"),
+    related=("little_mismatch",),
     judge=judge,
     remedy=REMEDY,
     cases=(

@@ -67,9 +67,14 @@ def _unknown() -> Finding:
 
 def _load_ns(manifest: Mapping[str, Any]) -> int | None:
     """Return the time from the program's start to its first frame, less what only we need of it."""
-    load = (manifest.get("program") or {}).get("load_ns")
+    program = manifest.get("program") or {}
+    load, began, ended = (program.get(name) for name in ("load_ns", "started_ns", "ended_ns"))
+    if load is None or load < 0:
+        return None
+    if began is not None and ended is not None and load > ended - began:
+        return None  # a first frame after the end is of another clock: `clock_sanity` has it
     own = stated.table(manifest, "load").get(OWN_WEIGHT)
-    return None if load is None else int(load) - (own if isinstance(own, int) else 0)
+    return int(load) - (own if isinstance(own, int) else 0)
 
 
 def _parts_ms(manifest: Mapping[str, Any]) -> dict[str, float]:
@@ -102,6 +107,7 @@ def _of_frames(run: Run, frames: Frames, load_ns: int | None) -> Finding:
         "usual_latency_ms": usual / MS_NS if np.isfinite(usual) else None,
         "cold_frames": cold,
         "cold_frames_measured": inside,
+        "steady_after_ms": _steady_after_ms(frames),
         "first_executions_longer_by": explaining.in_ms(excess),
     }
     stage = explaining.foremost(excess, max(0.0, first - usual) / MS_NS) if cold else None
@@ -112,13 +118,18 @@ def _of_frames(run: Run, frames: Frames, load_ns: int | None) -> Finding:
         outcome=outcome,
         evidence=evidence,
         remedy=REMEDY,
-        cost_ms_per_frame=lasted / int(frames.measured.sum()) / MS_NS
+        cost_ms_per_frame=_measured_ns(frames, until) / int(frames.measured.sum()) / MS_NS
         if slow and inside
         else None,
         stage=stage,
         from_ns=int(frames.due_ns[0]) if slow else None,
         to_ns=until if slow else None,
     )  # fmt: skip
+
+
+def _measured_ns(frames: Frames, until_ns: int) -> int:
+    """Return for how long frames were cold inside the window: what warm-up did not hide."""
+    return until_ns - int(frames.due_ns[np.argmax(frames.measured)])
 
 
 def _title(load_ns: int | None, rest: str) -> str:
@@ -139,18 +150,28 @@ def _usual_ns(frames: Frames, deadline_ns: int) -> tuple[float, float]:
     A frame is cold over the deadline and over all but 1 % of these; where more of them are lost,
     no frame is.
     """
-    late = np.sort(frames.latency_ns[frames.measured])
-    late = np.sort(frames.latency_ns[frames.measured][len(late) // 2 :])
+    every = frames.latency_ns[frames.measured]
+    late = np.sort(every[len(every) // 2 :])
     if not len(late):
         return float("inf"), float("inf")
     most = float(late[statistics.rank(len(late), LATE_SHARE) - 1])
     return float(late[len(late) // 2]), max(float(deadline_ns), most)
 
 
+def _steady_after_ms(frames: Frames) -> float | None:
+    """Return after how long the latency stood still by itself; None where it never does.
+
+    It informs only: a warm-up is declared, never inferred (METHOD: rule 6).
+    """
+    answered = frames.rows(np.isfinite(frames.latency_ns))
+    at = statistics.settled(answered.latency_ns)
+    return None if at is None else float(answered.due_ns[at] - frames.due_ns[0]) / MS_NS
+
+
 def _first_excess_ms(run: Run, frames: Frames) -> dict[str, float]:
     """Return by how much the first execution of each stage was longer than the measured ones."""
     spans = measured.spans_of(run)
-    mine = np.isin(spans.frame, frames.number[frames.measured])
+    mine = measured.among(spans.frame, frames.number[frames.measured])
     found = {}
     for k, stage in enumerate(spans.stages):
         own = spans.stage == k
@@ -205,6 +226,7 @@ AUDIT = Audit(
     "for over 0.1 s, or a first answer over 1 s slower than the usual one: warning (Miller 1968, "
     "Nielsen 1993); cold frames for over 0.1 s that reach into the window: failed",
     requires=("frames", "outputs"),
+    related=("model_delivery",),
     judge=judge,
     remedy=REMEDY,
     cases=(

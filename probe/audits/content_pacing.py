@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from probe import cadence, cases, cases_pace, explaining, measured
+from probe import cadence, cases, cases_device, cases_pace, explaining, measured
 from probe.model import Audit, Case, Finding, FindingOutcome
+from probe.verdict.evidence import Evidence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,12 +38,14 @@ def judge(run: Run) -> list[Finding]:
     if not len(every):
         return [] if run.manifest.get("mode") == "generate" else [_unknown(0)]
     steps = cadence.steps_of(every, run.manifest)
+    if Evidence(run).closed_loop:
+        return [_no_rhythm()]
     if steps is None or len(steps) < LEAST_STEPS:
         return [_unknown(0 if steps is None else len(steps))]
     off = steps.off(steps.error_ns)
     outcome = cadence.outcome_of(off, measured.tier_of(run.manifest))
     evidence = _evidence(steps, off)
-    title = f"{TITLE}: {int(off.sum())} of {len(steps)} steps"
+    title = f"{TITLE}: {int(off.sum())} of {len(steps)} steps{steps.in_blocks}"
     if outcome is FindingOutcome.PASSED:
         return [Finding(ID, title, outcome, evidence, REMEDY)]
     stages = _changes_ms(run, steps, off)
@@ -73,6 +76,17 @@ def _unknown(steps: int) -> Finding:
     )
 
 
+def _no_rhythm() -> Finding:
+    return Finding(
+        ID,
+        f"{TITLE}: each frame is due when the one before was answered, so there is no rhythm to "
+        "keep (speed_as_live)",
+        FindingOutcome.NOT_MEASURED,
+        {},
+        "let a source give frames at their own times, whatever became of the one before",
+    )
+
+
 def _evidence(steps: Steps, off: NDArray[np.bool_]) -> dict[str, Any]:
     size = np.sort(np.abs(steps.error_ns)) / MS_NS
     worst = int(np.argmax(np.abs(steps.error_ns)))
@@ -81,6 +95,7 @@ def _evidence(steps: Steps, off: NDArray[np.bool_]) -> dict[str, Any]:
         "off": int(off.sum()),
         "limit_ms": steps.limit_ns / MS_NS,
         "refresh_ms": steps.refresh_ns / MS_NS,
+        "block_size": steps.block_size,
         "error_p50_ms": float(size[len(size) // 2]),
         "error_p95_ms": float(size[int(0.95 * (len(size) - 1))]),
         "worst": _row(steps, worst),
@@ -124,6 +139,12 @@ AUDIT = Audit(
     "frame period on, besides one refresh of the display (our number); two steps or 1 % may be; "
     "failed where the exact test of rules 3 and 4 refutes 99 %",
     requires=("frames",),
+    related=(
+        "block_delivery",
+        "jitter",
+        "lost_frames",
+        "pipeline_stall",
+    ),
     judge=judge,
     remedy=REMEDY,
     cases=(
@@ -170,6 +191,11 @@ AUDIT = Audit(
         Case(
             "six frames are no rhythm",
             lambda: cases.live_run([20.0, 45.0] * 3),
+            (FindingOutcome.NOT_MEASURED,),
+        ),
+        Case(
+            "a loop that asks for the next frame itself keeps no rhythm",
+            cases_device.closed_loop,
             (FindingOutcome.NOT_MEASURED,),
         ),
         Case("a program without a live input", cases.generating_run, ()),

@@ -40,7 +40,7 @@ MS_NS: Final = 1e6
 
 def judge(run: Run) -> list[Finding]:
     """Say how many times the decoded frame is moved, and by whom."""
-    moves = Moves(run)
+    moves = Moves.of(run)
     if run.manifest.get("mode") == "generate" and moves.decoded_bytes is None:
         return []  # nothing is decoded
     if not_measured := unlooked(Question(ID, TITLE, REMEDY), moves):

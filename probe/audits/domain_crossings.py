@@ -35,7 +35,7 @@ UNKNOWN: Final = "unknown"
 
 def judge(run: Run) -> list[Finding]:
     """Say what crosses between each two domains; one way is a warning, a round trip fails."""
-    moves = Moves(run)
+    moves = Moves.of(run)
     domains = moves.texts("domains")
     pairs = [_pair(text) for text in domains.values]
     names = sorted({tuple(sorted(pair)) for pair in pairs if pair})

@@ -48,7 +48,7 @@ class Widening(NamedTuple):
 
 def judge(run: Run) -> list[Finding]:
     """Say which conversions widen values, at the cost of the bytes beyond the narrow ones."""
-    moves = Moves(run)
+    moves = Moves.of(run)
     details = moves.texts("detail")
     known = [widening(text) for text in details.values]
     excess = np.array([1 - each.narrow / each.wide if each else 0.0 for each in (*known, None)])

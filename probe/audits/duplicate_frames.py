@@ -104,7 +104,7 @@ def _wasted_ms(run: Run, every: Frames, called: Frames) -> float | None:
     spent = breakdown.breakdown_of(called, measured.spans_of(run))
     if not len(called) or not spent.stages:
         return None
-    return float(np.nansum(spent.work_ns)) / int(every.measured.sum()) / MS_NS
+    return float(np.nansum(spent.work_ns.clip(0.0))) / int(every.measured.sum()) / MS_NS
 
 
 AUDIT = Audit(
@@ -116,6 +116,10 @@ AUDIT = Audit(
     "repeats of a picture are not outputs and do not count. Failed where the exact test of rules 3 "
     "and 4 refutes that 99 % of the outputs are new",
     requires=("frames", "outputs"),
+    related=(
+        "frozen_output",
+        "lost_frames",
+    ),
     judge=judge,
     remedy=REMEDY,
     cases=(

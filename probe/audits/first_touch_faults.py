@@ -39,7 +39,7 @@ LEAST_BYTES: Final = 256 * 1024
 
 def judge(run: Run) -> list[Finding]:
     """Say which lines copy into fresh pages, at the cost in time beyond a copy into used ones."""
-    moves = Moves(run)
+    moves = Moves.of(run)
     size = moves.amounts("bytes")
     large = moves.counted & (size >= LEAST_BYTES) & (moves.numbers("faults") >= 0)
     fresh = large & (moves.amounts("faults") >= FAULTS_A_PAGE * size / moves.page_bytes)

@@ -41,7 +41,7 @@ _COLOURS: Final = re.compile(
 
 def judge(run: Run) -> list[Finding]:
     """Say which conversions undo an earlier one, at the cost of both."""
-    moves = Moves(run)
+    moves = Moves.of(run)
     details = moves.texts("detail")
     changes = [change_of(text) for text in details.values]
     undone = _undone(moves, details.codes, changes)

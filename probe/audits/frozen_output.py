@@ -233,6 +233,11 @@ AUDIT = Audit(
     "window. Results that stay the same for a second and change elsewhere are a warning: our own "
     "numbers",
     requires=("frames", "outputs"),
+    related=(
+        "duplicate_frames",
+        "lost_frames",
+        "pipeline_stall",
+    ),
     judge=judge,
     remedy=REMEDY,
     cases=(

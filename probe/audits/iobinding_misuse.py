@@ -37,7 +37,7 @@ CALLS: Final = {"copy_outputs_to_cpu": ".copy_outputs_to_cpu(", "numpy": ".numpy
 
 def judge(run: Run) -> list[Finding]:
     """Say which copies in host memory come from a binding's own calls."""
-    moves = Moves(run)
+    moves = Moves.of(run)
     plain = moves.counted & moves.keeps_format
     sites = np.unique(moves.numbers("site")[plain])
     calls = {int(site): _call(moves, int(site)) for site in sites}

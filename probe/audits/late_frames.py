@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from probe import breakdown, cases, measured, statistics
+from probe import breakdown, cases, explaining, measured, statistics
 from probe.model import Audit, Case, Fate, Finding, FindingOutcome, Outcome
 
 if TYPE_CHECKING:
@@ -21,11 +21,9 @@ TITLE: Final = "Frames shown after the deadline"
 REMEDY: Final = (
     "make the stage that grows on late frames faster, or take work from it: a smaller model or "
     "input, a faster provider, fewer threads in each other's way; if a queue wait dominates, the "
-    "stage behind that queue is the slow one"
+    "stage behind that queue is the slow one; where it is the wait before capture, the source is"
 )
 MS_NS: Final = 1e6
-EXPLAINS: Final = 0.25
-"""A stage is named where it accounts for a quarter of what late frames take longer: our number."""
 
 
 def judge(run: Run) -> list[Finding]:
@@ -44,9 +42,10 @@ def judge(run: Run) -> list[Finding]:
     answer = statistics.answer(statistics.sample_of(late, tier))
     refuted = answer.outcome is Outcome.REFUTED
     spent = breakdown.breakdown_of(frames, measured.spans_of(run), breakdown.beside(run.manifest))
-    stages = _by_stage(spent, late, frames.of(Fate.ON_TIME))
+    usual = frames.of(Fate.ON_TIME)
+    stages = _with_source(_by_stage(spent, late, usual), frames, late, usual)
     deadline = measured.deadline_ns(run.manifest)
-    over = np.where(late, frames.latency_ns - deadline, 0.0)
+    over = np.where(late, frames.latency_ns - deadline, 0.0).clip(0.0)
     longer = _longer_ms(frames, late)
     return [
         _finding(
@@ -54,7 +53,9 @@ def judge(run: Run) -> list[Finding]:
             FindingOutcome.FAILED if refuted else FindingOutcome.WARNING,
             {**_counts(frames, late, over), "longer_ms": longer, "stages": stages},
             cost_ms_per_frame=float(over.sum()) / len(frames) / MS_NS,
-            stage=_named(stages, longer),
+            stage=explaining.foremost(
+                {name: each["more_ms"] for name, each in stages.items()}, longer
+            ),
             from_ns=int(frames.due_ns[late][0]),
             to_ns=int(frames.rendered_ns[late].max()),
         )
@@ -121,18 +122,25 @@ def _by_stage(
     return found
 
 
+def _with_source(
+    stages: dict[str, dict[str, float]],
+    frames: Frames,
+    late: NDArray[np.bool_],
+    usual: NDArray[np.bool_],
+) -> dict[str, dict[str, float]]:
+    """Add how long frames waited for their release, as a wait before the stage that captures."""
+    waited = explaining.release_ns(frames)
+    slow, normal = _median(waited[late]) or 0.0, _median(waited[usual]) or 0.0
+    own = stages.get(explaining.SOURCE, {"late_ms": 0.0, "late_queue_ms": 0.0, "more_ms": 0.0})
+    added = {"late_ms": slow, "late_queue_ms": slow, "more_ms": slow - normal}
+    return stages | {explaining.SOURCE: {name: own[name] + added[name] for name in own}}
+
+
 def _longer_ms(frames: Frames, late: NDArray[np.bool_]) -> float:
     """Return how much longer a late frame takes than one on time; all of it where there is none."""
     usual = frames.latency_ns[frames.of(Fate.ON_TIME)]
     normal = float(np.median(usual)) if len(usual) else 0.0
     return (float(np.median(frames.latency_ns[late])) - normal) / MS_NS
-
-
-def _named(stages: dict[str, dict[str, float]], longer_ms: float) -> str | None:
-    worst = max(stages, key=lambda name: stages[name]["more_ms"], default=None)
-    if worst is None or stages[worst]["more_ms"] < EXPLAINS * longer_ms:
-        return None
-    return worst
 
 
 def _median(values: NDArray[np.float64]) -> float | None:
@@ -148,6 +156,13 @@ AUDIT = Audit(
     source="METHOD, rules 3 and 4: the p99 is within the deadline where an exact binomial test at "
     "99 % confidence, on the effective sample, does not refute it",
     requires=("frames", "spans"),
+    related=(
+        "latency_is_not_throughput",
+        "pipeline_stall",
+        "queue_buildup",
+        "stage_over_budget",
+        "sync_drift",
+    ),
     judge=judge,
     remedy=REMEDY,
     cases=(

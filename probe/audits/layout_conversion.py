@@ -32,7 +32,7 @@ _PICTURE: Final = 3
 
 def judge(run: Run) -> list[Finding]:
     """Say which copies move the channels' axis across the two of the picture."""
-    moves = Moves(run)
+    moves = Moves.of(run)
     chosen = moves.texts("detail").where(lambda text: direction(text) is not None)
     return conclude(Question(ID, TITLE, REMEDY), moves, Suspects.of(moves, chosen), _said)
 

@@ -98,6 +98,7 @@ AUDIT = Audit(
     "ones included; a difference counts with its whole 95 % interval. The law: J. D. C. Little, "
     "Operations Research 9 (1961)",
     requires=("frames", "samples"),
+    related=("clock_sanity",),
     judge=judge,
     remedy=REMEDY,
     cases=(

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from probe import breakdown, cases, measured, statistics
+from probe import breakdown, cases, cases_pace, measured, stated, statistics
 from probe.model import Audit, Case, Fate, Finding, FindingOutcome, Outcome
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
     from probe.measured import Frames
@@ -25,6 +24,8 @@ REMEDY: Final = (
     "swallowed: see that every frame reaches the sink or is marked dropped"
 )
 MS_NS: Final = 1e6
+TOO_FAST: Final = 1.01
+"""A source of 60 fps on a display of 59.94 Hz is as it should be: our own number."""
 LOSSES: Final = (Fate.DROPPED, Fate.DUPLICATE, Fate.STALE, Fate.INVALID, Fate.IN_FLIGHT)
 MOST_REASONS: Final = 8
 
@@ -34,24 +35,27 @@ def judge(run: Run) -> list[Finding]:
     every = measured.frames_of(run)
     if not len(every):
         return [] if run.manifest.get("mode") == "generate" else [_unknown()]
-    frames = every.rows(every.measured)
+    frames = measured.measured_frames_of(run)
     if not len(frames):
         return [_unknown()]
-    lost = ~frames.answered
+    cut = _cut_off(run, frames)
+    lost = ~frames.answered & ~cut
     if not lost.any():
         title = f"{TITLE}: none of {len(frames)}"
-        evidence = {"lost": 0, "measured": len(frames)}
+        if cut.any():
+            title += f"; {int(cut.sum())} were on their way when the run was cut short"
+        evidence = {"lost": 0, "cut_off": int(cut.sum()), "measured": len(frames)}
         return [Finding(ID, title, FindingOutcome.PASSED, evidence, REMEDY)]
     tier = measured.tier_of(run.manifest)
     answer = statistics.answer(statistics.sample_of(lost, tier))
     refuted = answer.outcome is Outcome.REFUTED
-    places = _places(run.table("frames"), frames.number[lost])
+    places = _places(run, frames.number[lost])
     return [
         Finding(
             audit=ID,
-            title=f"{TITLE}: {int(lost.sum())} of {len(frames)}",
+            title=f"{TITLE}: {int(lost.sum())} of {len(frames)}{_too_fast(run, every)}",
             outcome=FindingOutcome.FAILED if refuted else FindingOutcome.WARNING,
-            evidence=_counts(frames, lost) | {"places": places},
+            evidence=_counts(frames, lost) | {"cut_off": int(cut.sum()), "places": places},
             remedy=REMEDY,
             cost_ms_per_frame=_wasted_ms(run, frames, lost),
             stage=next((place["stage"] for place in places if place["stage"]), None),
@@ -71,6 +75,24 @@ def _unknown() -> Finding:
     )
 
 
+def _cut_off(run: Run, frames: Frames) -> NDArray[np.bool_]:
+    """Mark frames on their way in a run that was cut short before they had the time of a drain."""
+    window = measured.window_of(run.manifest)
+    if window is None or run.manifest.get("state") == "complete":
+        return np.zeros(len(frames), dtype=bool)
+    ended = (run.manifest.get("program") or {}).get("ended_ns")
+    until = window.end_ns if ended is None else int(ended)
+    return frames.of(Fate.IN_FLIGHT) & (frames.due_ns > until - window.drain_ns)
+
+
+def _too_fast(run: Run, frames: Frames) -> str:
+    """Say so where the display cannot show all that the source gives, however fast the program."""
+    hertz, period = stated.refresh_hz(run.manifest), frames.period_ns
+    if hertz is None or period is None or 1e9 / period <= TOO_FAST * hertz:
+        return ""
+    return f"; a display of {hertz:g} Hz cannot show {1e9 / period:.4g} fps"
+
+
 def _counts(frames: Frames, lost: NDArray[np.bool_]) -> dict[str, Any]:
     edges = np.flatnonzero(np.diff(np.concatenate(([False], lost, [False])).astype(np.int8)))
     lengths = edges[1::2] - edges[::2]
@@ -78,7 +100,7 @@ def _counts(frames: Frames, lost: NDArray[np.bool_]) -> dict[str, Any]:
     return {
         "lost": int(lost.sum()),
         "measured": len(frames),
-        "fates": {fate.value: int(frames.of(fate).sum()) for fate in LOSSES},
+        "fates": {fate.value: int(frames.of(fate)[lost].sum()) for fate in LOSSES},
         "first": {
             "frame": int(frames.number[edges[0]]), "scheduled_ns": int(frames.due_ns[edges[0]]),
         },
@@ -89,10 +111,14 @@ def _counts(frames: Frames, lost: NDArray[np.bool_]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _places(table: pd.DataFrame, numbers: NDArray[np.int64]) -> list[dict[str, Any]]:
+def _places(run: Run, numbers: NDArray[np.int64]) -> list[dict[str, Any]]:
     """Return where and why frames were given up, most frequent first."""
-    rows = table[table["frame"].isin(numbers)]
-    named = (rows[name].fillna("").tolist() for name in ("fate", "fate_stage", "fate_reason"))
+    every = measured.integers(run.column("frames", "frame"))
+    rows = np.flatnonzero(measured.among(every, numbers))
+    named = (
+        run.column("frames", name).iloc[rows].astype("string").fillna("").tolist()
+        for name in ("fate", "fate_stage", "fate_reason")
+    )
     counted = Counter(zip(*named, strict=True)).most_common(MOST_REASONS)
     return [
         {"fate": fate, "stage": stage or None, "reason": reason or None, "frames": count}
@@ -102,10 +128,10 @@ def _places(table: pd.DataFrame, numbers: NDArray[np.int64]) -> list[dict[str, A
 
 def _wasted_ms(run: Run, frames: Frames, lost: NDArray[np.bool_]) -> float | None:
     """Return the work that stages did on frames which were then lost, in ms per measured frame."""
-    spent = breakdown.breakdown_of(frames, measured.spans_of(run))
+    spent = breakdown.breakdown_of(frames.rows(lost), measured.spans_of(run))
     if not spent.stages:
         return None
-    return float(np.nansum(spent.work_ns[lost])) / len(frames) / MS_NS
+    return float(np.nansum(spent.work_ns.clip(0.0))) / len(frames) / MS_NS
 
 
 AUDIT = Audit(
@@ -114,8 +140,17 @@ AUDIT = Audit(
     why="A pipeline that gives up frames can keep a low latency for the rest: the picture then "
     "stutters while the numbers look fine. Work on frames that are then lost is wasted.",
     source="METHOD, rules 3 to 5: every fate but on time is a miss, and the p99 is over all "
-    "measured frames, tested by an exact binomial test at 99 % confidence",
+    "measured frames, tested by an exact binomial test at 99 % confidence. Of a run that was cut "
+    "short, a frame without a fate that was younger than a drain is no loss: nobody waited for it",
     requires=("frames", "spans"),
+    related=(
+        "content_pacing",
+        "duplicate_frames",
+        "frozen_output",
+        "pipeline_stall",
+        "queue_buildup",
+        "stage_over_budget",
+    ),
     judge=judge,
     remedy=REMEDY,
     cases=(
@@ -142,6 +177,25 @@ AUDIT = Audit(
         Case(
             "shown after a newer frame: stale, and so lost",
             lambda: cases.live_run([20.0] * 100, lost=dict.fromkeys(range(0, 100, 4), "stale")),
+            (FindingOutcome.FAILED,),
+        ),
+        Case(
+            "on the way when the run was interrupted",
+            lambda: cases_pace.cut_short(cases.live_run([20.0] * 97, lost={96: "in flight"})),
+            (FindingOutcome.PASSED,),
+        ),
+        Case(
+            "swallowed long before the interruption",
+            lambda: cases_pace.cut_short(
+                cases.live_run([20.0] * 97, lost=dict.fromkeys(range(8, 40, 4), "in flight"))
+            ),
+            (FindingOutcome.FAILED,),
+        ),
+        Case(
+            "a display of 12.5 Hz shows every second frame, whatever the program does",
+            lambda: cases_pace.stated(
+                cases.live_run([20.0, None] * 50), display={"refresh_hz": 12.5}
+            ),
             (FindingOutcome.FAILED,),
         ),
         Case("a program without a live input", cases.generating_run, ()),

@@ -89,6 +89,7 @@ AUDIT = Audit(
     source="Bytes over the stated rate. 10 s keep a user's attention (Nielsen, Usability "
     "Engineering, 1993); the limits are the scenario's",
     requires=(),
+    related=("cold_start",),
     judge=judge,
     remedy=REMEDY,
     cases=(

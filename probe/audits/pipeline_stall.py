@@ -14,7 +14,7 @@ from probe.tape import NULL
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from probe.measured import Frames, Spans, Window
+    from probe.measured import Frames, Outputs, Spans, Window
     from probe.store import Run
 
 ID: Final = "pipeline_stall"
@@ -23,7 +23,8 @@ REMEDY: Final = (
     "see what the stage named here waits for while it is at work: a lock, the disk, a model that "
     "compiles or grows its memory in the middle of a run, a network; give each stage a thread of "
     "its own, so that one that hangs costs only its own frames. Where no stage was at work, frames "
-    "were not released, were swallowed, or an execution never ended"
+    "were swallowed or an execution never ended; where none was released either, the whole program "
+    "stood still: stopped, swapped out, or its source waited"
 )
 SHORT_NS: Final = WINDOW_NS
 """A single stall under a window of METHOD is a hiccup, however short the run: our own number."""
@@ -46,9 +47,13 @@ def judge(run: Run) -> list[Finding]:
         return [_unknown()]
     limit = max(float(STALL_NS), STALL_PERIODS * period)
     found = silences(frames, bursts_of(delivered, period), window.end_ns, period)
-    stalls = _inside(np.array(found, dtype=np.int64).reshape(-1, 2), window, limit)
+    without_new = np.array(found, dtype=np.int64).reshape(-1, 2)
+    stalls = _inside(_silent(without_new, measured.outputs_of(run), limit), window, limit)
     if not len(stalls):
         title = f"{TITLE}: never for longer than {limit / MS_NS:.0f} ms"
+        old = np.diff(_inside(without_new, window, limit), axis=1).sum() / 1e9
+        if old:
+            title += f"; for {old:.1f} s what came out was old (frozen_output)"
         evidence = {"stalls": 0, "measured": int(frames.measured.sum()), "limit_ms": limit / MS_NS}
         return [Finding(ID, title, FindingOutcome.PASSED, evidence, REMEDY)]
     return [_found(run, frames, window, stalls)]
@@ -63,6 +68,17 @@ def _unknown() -> Finding:
         "call probe.frame(k, scheduled_ns=...) when frame k enters and probe.mark("
         '"delivered", frame=k) when its output is out',
     )
+
+
+def _silent(stalls: NDArray[np.int64], outputs: Outputs, limit_ns: float) -> NDArray[np.int64]:
+    """Return the parts of stretches without a new picture in which no old one came out either."""
+    parts = [np.zeros((0, 2), dtype=np.int64)]
+    for begin, end in stalls.tolist():
+        first, last = np.searchsorted(outputs.delivered_ns, [begin, end], "right")
+        edges = np.concatenate(([begin], outputs.delivered_ns[first:last].clip(begin, end), [end]))
+        part = np.column_stack((edges[:-1], edges[1:]))
+        parts.append(part[part[:, 1] - part[:, 0] > limit_ns])
+    return np.concatenate(parts)
 
 
 def _inside(stalls: NDArray[np.int64], window: Window, limit_ns: float) -> NDArray[np.int64]:
@@ -81,16 +97,21 @@ def _found(run: Run, frames: Frames, window: Window, stalls: NDArray[np.int64]) 
     worst = max(busy, key=lambda name: busy[name], default=None)
     held = worst if worst is not None and busy[worst] >= HOLDS * total else None
     longest = np.argsort(-lengths, kind="stable")[:MOST_ROWS]
+    rows = [_row(frames, *stalls[k].tolist()) for k in sorted(longest.tolist())]
+    silent = sum(row["source_silent_ms"] for row in rows)
+    still = held is None and silent >= (1 - HOLDS / 2) * sum(row["length_ms"] for row in rows)
+    said = ", nor was a frame released: the whole program stood still" if still else ""
     return Finding(
         audit=ID,
-        title=f"{TITLE}: {times}, {total / 1e9:.1f} s in all, {100 * share:.1f} % of the window",
+        title=f"{TITLE}: {times}, {total / 1e9:.1f} s in all, {100 * share:.1f} % of the window"
+        + said,
         outcome=FindingOutcome.FAILED
         if often and share > ALLOWED_SHARE
         else FindingOutcome.WARNING,
         evidence={
             "stalls": len(stalls),
             "share": share,
-            "longest": [_row(frames, *stalls[k].tolist()) for k in sorted(longest.tolist())],
+            "longest": rows,
             "busy": explaining.in_ms({name: time / MS_NS for name, time in busy.items()}),
         },
         remedy=REMEDY,
@@ -109,7 +130,15 @@ def _row(frames: Frames, begin: int, end: int) -> dict[str, Any]:
         "length_ms": (end - begin) / MS_NS,
         "first_frame": int(frames.number[first]),
         "frames_due": max(0, int(after) - first),
+        "source_silent_ms": _unreleased_ns(frames, begin, end) / MS_NS,
     }
+
+
+def _unreleased_ns(frames: Frames, begin: int, end: int) -> int:
+    """Return the longest time inside a stall in which no frame was released."""
+    captured = frames.captured_ns
+    inside = np.sort(captured[(captured > begin) & (captured < end)])
+    return int(np.diff(np.concatenate(([begin], inside, [end]))).max())
 
 
 def _busy_ns(spans: Spans, stalls: NDArray[np.int64]) -> dict[str, float]:
@@ -139,6 +168,13 @@ AUDIT = Audit(
     "failed where several, or one of over a second, take over 1 % of the window, as much as a "
     "real-time window may lose",
     requires=("frames",),
+    related=(
+        "content_pacing",
+        "frozen_output",
+        "jitter",
+        "late_frames",
+        "lost_frames",
+    ),
     judge=judge,
     remedy=REMEDY,
     cases=(
@@ -169,6 +205,13 @@ AUDIT = Audit(
             (FindingOutcome.FAILED,),
         ),
         Case(
+            "the last picture over and over is no silence",
+            lambda: cases_pace.repeating(
+                cases.live_run([*[20.0] * 60, *[None] * 50, *[20.0] * 60]), {59: 50}
+            ),
+            (FindingOutcome.PASSED,),
+        ),
+        Case(
             "late is not stalled",
             lambda: cases_pace.warmed(cases.live_run([400.0] * 100), 25),
             (FindingOutcome.PASSED,),
@@ -176,5 +219,5 @@ AUDIT = Audit(
         Case("a program without a live input", cases.generating_run, ()),
         Case("a program that said nothing", cases.silent_run, (FindingOutcome.NOT_MEASURED,)),
     ),
-    optional=("spans",),
+    optional=("spans", "outputs"),
 )

@@ -264,6 +264,13 @@ AUDIT = Audit(
     "grew where the slope is positive at 99 % and a frame waits a frame period longer than at "
     "first. Failed where that wait alone takes the deadline",
     requires=("frames",),
+    related=(
+        "late_frames",
+        "latency_is_not_throughput",
+        "lost_frames",
+        "stage_over_budget",
+        "sync_drift",
+    ),
     judge=judge,
     remedy=REMEDY,
     cases=(

@@ -32,7 +32,7 @@ REMEDY: Final = (
 
 def judge(run: Run) -> list[Finding]:
     """Say which lines copy again what was copied before; the cheaper of the two could go."""
-    moves = Moves(run)
+    moves = Moves.of(run)
     rows = np.flatnonzero(moves.counted & moves.again)
     before = moves.source[rows]
     cheaper = {

@@ -112,6 +112,7 @@ AUDIT = Audit(
     source="METHOD, regimes of a window: fast generation is outputs in blocks or without the live "
     "input at a speed of at least 1; rule 1: a closed loop may only say fast",
     requires=("frames", "outputs", "events"),
+    related=("block_delivery",),
     judge=judge,
     remedy=REMEDY,
     cases=(

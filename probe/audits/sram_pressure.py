@@ -12,7 +12,8 @@ The estimate, in bytes, with `S` the on-chip memory as the device's inventory st
 - everything stays on the chip where `W + T <= S`. Else the weights are read again for each
   inference, and an output over `S/2` is written out and read back.
 - traffic of an inference: input + output + (W, where not all stays) + 2 x outputs over S/2; times
-  the frame rate for bytes per second.
+  the inferences per second of the window (spans of the stage `infer`; the frame rate where there
+  are none) for bytes per second.
 
 Weights that are read once a tile, halos of tiles and a compiler's fusion are left out: the first
 two add traffic, the last takes some away. So this is inferred, warns, and fails nobody.
@@ -22,6 +23,8 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
 
 from probe import cases, cases_device, measured, stated
 from probe.model import Audit, Case, Finding, FindingOutcome, Grade
@@ -39,6 +42,7 @@ REMEDY: Final = (
     "that do not fit are best reduced before they reach the accelerator"
 )
 PROCESSOR: Final = "CPUExecutionProvider"
+INFER: Final = "infer"
 ELEMENT_BYTES: Final = {
     "float": 4, "float16": 2, "bfloat16": 2, "double": 8, "int8": 1, "uint8": 1, "int16": 2,
     "uint16": 2, "int32": 4, "uint32": 4, "int64": 8, "uint64": 8, "bool": 1,
@@ -151,10 +155,21 @@ def _frame_bytes(manifest: Mapping[str, Any]) -> int | None:
     return None if width is None or height is None or each is None else round(width * height * each)
 
 
+def _rate(run: Run) -> float | None:
+    """Return the inferences per second; None where neither they nor frames are known."""
+    spans, window = measured.spans_of(run), measured.window_of(run.manifest)
+    if INFER in spans.stages and window is not None and window.length_ns > 0:
+        began = spans.start_ns[np.equal(spans.stage, spans.stages.index(INFER))]
+        inside = (began >= window.start_ns) & (began < window.end_ns)
+        return float(np.count_nonzero(inside)) * 1e9 / window.length_ns
+    period = measured.frames_of(run).period_ns
+    return None if period is None else 1e9 / period
+
+
 def _found(run: Run, name: str, sram: int, need: Need) -> Finding:
-    period, frame = measured.frames_of(run).period_ns, _frame_bytes(run.manifest)
+    rate, frame = _rate(run), _frame_bytes(run.manifest)
     per_inference, stays = need.traffic(sram), need.stays(sram)
-    per_second = None if period is None else per_inference * 1e9 / period
+    per_second = None if rate is None else per_inference * rate
     tiles = _tiles(need.working, sram)
     proof: dict[str, Any] = {
         "accelerator": name,
@@ -165,6 +180,7 @@ def _found(run: Run, name: str, sram: int, need: Need) -> Finding:
         "tiles": tiles,
         "frame_bytes": frame,
         "frame_tiles": None if frame is None else _tiles(frame, sram),
+        "inferences_per_s": rate,
         "traffic_bytes_per_inference": per_inference,
         "traffic_bytes_per_s": per_second,
     }
@@ -178,7 +194,7 @@ def _found(run: Run, name: str, sram: int, need: Need) -> Finding:
         evidence=proof,
         remedy=REMEDY,
         cost_bytes_per_frame=float(per_inference),
-        stage="infer",
+        stage=INFER,
         grade=Grade.INFERRED,
     )
 
@@ -197,7 +213,8 @@ AUDIT = Audit(
     source="The estimate as described; tiles in two buffers are the usual scheme of such chips. "
     "The size of the memory is the vendor's statement",
     requires=("frames",),
-    optional=("ops",),
+    optional=("ops", "spans"),
+    related=("provider_mismatch",),
     judge=judge,
     remedy=REMEDY,
     cases=(

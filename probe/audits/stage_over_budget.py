@@ -2,6 +2,7 @@
 
 A stage that takes longer than a frame period for each frame that passes it can never hold the rate,
 however the queues are set: there only less work, or more of it at the same time, helps. Stages that
+share a thread wait for each other, so they take as long as all of them together. Stages that
 together take longer than the deadline cannot answer in time, whatever the rate.
 """
 
@@ -14,18 +15,22 @@ import numpy as np
 
 from probe import breakdown, cases, cases_pace, explaining, measured, statistics
 from probe.model import Audit, Case, Finding, FindingOutcome, Outcome
+from probe.threads import shared, union_ns
+from probe.verdict.evidence import Evidence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from probe.measured import Frames, Spans
     from probe.store import Run
+    from probe.threads import Shared
 
 ID: Final = "stage_over_budget"
 TITLE: Final = "Stages over their budget"
 REMEDY: Final = (
     "over the frame period: make this stage faster (a smaller model or input, a faster provider), "
-    "run several frames in it at once, or lower source.fps to what it holds; over the deadline: "
+    "run several frames in it at once, give stages that share a thread one each, or lower "
+    "source.fps to what it holds; over the deadline: "
     "only less work in the stages of a frame helps, as running them in parallel keeps the rate and "
     "not the latency"
 )
@@ -71,15 +76,19 @@ def judge(run: Run) -> list[Finding]:
     every = measured.frames_of(run)
     if not len(every) and run.manifest.get("mode") == "generate":
         return []
-    frames, period = every.rows(every.measured), every.period_ns
-    spans = measured.spans_of(run)
-    spans = spans.rows(np.isin(spans.frame, frames.number))
+    frames, period = measured.measured_frames_of(run), every.period_ns
+    spans = measured.measured_spans_of(run)
     if len(frames) < LEAST_FRAMES or period is None or not len(spans.frame):
         return [_unknown(len(frames))]
     aside = breakdown.beside(run.manifest)
+    whole = _of_deadline(run, frames, spans, aside)
+    if Evidence(run).closed_loop:
+        return [whole or _no_rate()]
     loads = _loads(frames, spans, aside)
-    found = [_of_rate(load, period, frames) for load in loads]
-    findings = [each for each in (*found, _of_deadline(run, frames, spans, aside)) if each]
+    threads = [each for each in (_of_threads(part, period, frames) for part in shared(run)) if each]
+    told = {stage for each in threads for stage in each.evidence["stages"]}
+    found = [_of_rate(load, period, frames) for load in loads if load.stage not in told]
+    findings = [each for each in (*threads, *found, whole) if each]
     return findings or [_passed(loads, frames, period)]
 
 
@@ -90,6 +99,17 @@ def _unknown(frames: int) -> Finding:
         FindingOutcome.NOT_MEASURED,
         {"measured": frames},
         'put each stage into `with probe.stage("infer", frame=k)` and call probe.frame(k, ...)',
+    )
+
+
+def _no_rate() -> Finding:
+    return Finding(
+        ID,
+        f"{TITLE}: each frame is due when the one before was answered, so there is no rate to hold "
+        "(speed_as_live)",
+        FindingOutcome.NOT_MEASURED,
+        {},
+        "let a source give frames at their own times, whatever became of the one before",
     )
 
 
@@ -173,12 +193,52 @@ def _of_rate(load: _Load, period_ns: float, frames: Frames) -> Finding | None:
     )
 
 
+def _of_threads(part: Shared, period_ns: float, frames: Frames) -> Finding | None:
+    """Say whether stages that share a thread are too slow for the rate, all together."""
+    ran = measured.among(frames.number, part.spans.frame)
+    passed = int(np.count_nonzero(ran | frames.answered))
+    each = part.at_work_ns / max(passed, 1) / part.threads
+    if np.count_nonzero(ran) < LEAST_FRAMES or each <= (1 + EDGE) * period_ns:
+        return None
+    number, work = worked_ns(part.spans)
+    if work.sum() > (1 + LEVEL_SHARE) * part.at_work_ns:
+        return None  # frames take turns on the thread, so that a span is no work of its own
+    worst, usual = int(np.argmax(work)), float(np.median(work)) / part.threads
+    took = np.bincount(
+        part.spans.stage, part.spans.end_ns - part.spans.start_ns, len(part.spans.stages)
+    ) / max(passed, 1)
+    stages = {name: float(took[part.spans.stages.index(name)]) for name in part.stages}
+    most = 1e9 / each
+    where = f"{part.threads} threads" if part.threads > 1 else "a thread"
+    return Finding(
+        audit=ID,
+        title=f"{', '.join(part.stages)} share {where} and take {each / MS_NS:.1f} ms a frame "
+        f"together, a frame comes each {period_ns / MS_NS:.1f} ms: they can hold {most:.1f} fps",
+        outcome=FindingOutcome.FAILED if usual > (1 + EDGE) * period_ns else FindingOutcome.WARNING,
+        evidence={
+            "period_ms": period_ns / MS_NS,
+            "holds_fps": most,
+            "threads": part.threads,
+            "frames": len(number),
+            "per_passing_frame_ms": each / MS_NS,
+            "usual_ms": usual / MS_NS,
+            "stages": {name: time / MS_NS for name, time in stages.items()},
+            "worst": {"frame": int(number[worst]), "took_ms": float(work[worst]) / MS_NS},
+        },
+        remedy=REMEDY,
+        cost_ms_per_frame=(each - period_ns) / MS_NS,
+        stage=max(stages, key=lambda name: stages[name]),
+        from_ns=int(frames.due_ns[0]),
+        to_ns=int(frames.due_ns[-1]),
+    )
+
+
 def _of_deadline(run: Run, frames: Frames, spans: Spans, aside: tuple[str, ...]) -> Finding | None:
     """Say whether the work on an answered frame alone, without any wait, exceeds the deadline."""
     answered = frames.rows(frames.answered)
     kept = [k for k, name in enumerate(spans.stages) if name not in aside]
     number, work = worked_ns(spans.rows(np.isin(spans.stage, kept)))
-    mine = np.isin(number, answered.number)
+    mine = measured.among(number, answered.number)
     number, work = number[mine], work[mine]
     if len(work) < LEAST_FRAMES:
         return None
@@ -221,17 +281,7 @@ def worked_ns(spans: Spans) -> tuple[NDArray[np.int64], NDArray[Any]]:
 
     A stage inside another or beside it counts once: it is the length of the union of intervals.
     """
-    order = np.lexsort((spans.start_ns, spans.frame))
-    number, start = spans.frame[order], spans.start_ns[order]
-    frames, which = np.unique(number, return_inverse=True)
-    if not len(frames):
-        return frames, np.zeros(0)
-    begin = int(start.min())
-    shift = which * (int(spans.end_ns.max()) - begin + 1)  # the intervals of a frame stay apart
-    start, end = start - begin + shift, spans.end_ns[order] - begin + shift
-    reached = np.maximum.accumulate(np.concatenate(([-1], end)))[:-1]
-    worked = (end - np.maximum(start, reached)).clip(0).astype(np.float64)
-    return frames, np.bincount(which, worked)
+    return union_ns(spans.frame, spans.start_ns, spans.end_ns)
 
 
 AUDIT = Audit(
@@ -240,10 +290,17 @@ AUDIT = Audit(
     why="Queues, priorities and threads move latency about; a stage that needs more time for each "
     "frame than there is between two frames loses frames for ever, and work that is longer than "
     "the deadline is late on an idle machine.",
-    source="Arithmetic: a stage with c executions at a time holds c divided by its time per frame; "
+    source="Arithmetic: a stage with c executions at a time holds c divided by its time per frame, "
+    "and stages on one thread hold one divided by the time of all; "
     "no answer is sooner than the work on it. METHOD, rules 3 and 4, for the frames over the "
     "deadline; 1 % for frames at the edges of the window is our own number",
     requires=("frames", "spans"),
+    related=(
+        "late_frames",
+        "latency_is_not_throughput",
+        "lost_frames",
+        "queue_buildup",
+    ),
     judge=judge,
     remedy=REMEDY,
     cases=(
@@ -268,6 +325,16 @@ AUDIT = Audit(
             "two at a time do not hold 90 ms, and nothing is in time",
             lambda: cases_pace.served_run([90.0] * 120, servers=2, room=1),
             (FindingOutcome.FAILED, FindingOutcome.FAILED),
+        ),
+        Case(
+            "three stages of 15 ms on threads of their own",
+            lambda: cases_pace.in_a_row({"decode": 15.0, "infer": 15.0, "draw": 15.0}, own=True),
+            (FindingOutcome.PASSED,),
+        ),
+        Case(
+            "the same on one thread take 45 ms of 40",
+            lambda: cases_pace.in_a_row({"decode": 15.0, "infer": 15.0, "draw": 15.0}),
+            (FindingOutcome.FAILED,),
         ),
         Case(
             "a batch of four in 100 ms holds the rate",

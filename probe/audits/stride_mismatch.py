@@ -42,7 +42,7 @@ LEAST_ROW_BYTES: Final = 64
 
 def judge(run: Run) -> list[Finding]:
     """Say which copies went row by row for the sake of padding; without it there would be none."""
-    moves = Moves(run)
+    moves = Moves.of(run)
     row, to, source = (
         moves.numbers(name) for name in ("row_bytes", "destination_stride", "source_stride")
     )

@@ -80,16 +80,16 @@ def _found(run: Run, frames: Frames, latency: NDArray[np.float64], found: Trend)
         "first": _row(frames, latency, 0),
         "last": _row(frames, latency, len(frames) - 1),
     }
-    title = (
-        f"{TITLE}: {found.slope:+.1f} ms per minute, by 99 % between {found.low:+.1f} and "
-        f"{found.high:+.1f}"
+    slope = (
+        f"{found.slope:+.1f} ms per minute, by 99 % between {found.low:+.1f} and {found.high:+.1f}"
     )
     if outcome is FindingOutcome.PASSED:
+        title = f"{TITLE}: none that is sure and would be noticed, {slope}"
         return Finding(ID, title, outcome, evidence, REMEDY)
     stages = _rises_ms(run, frames, falling=found.slope < 0)
     return Finding(
         audit=ID,
-        title=title,
+        title=f"{TITLE}: {slope}",
         outcome=outcome,
         evidence=evidence | {"stages": explaining.in_ms(stages)},
         remedy=REMEDY,
@@ -156,6 +156,10 @@ AUDIT = Audit(
     "the window itself has as much; warning where ten minutes would, and the window has a tenth of "
     "the latency (METHOD, rule 8)",
     requires=("frames",),
+    related=(
+        "late_frames",
+        "queue_buildup",
+    ),
     judge=judge,
     remedy=REMEDY,
     cases=(

@@ -36,7 +36,7 @@ FAULTS_A_PAGE: Final = 0.5
 
 def judge(run: Run) -> list[Finding]:
     """Say which copies from device memory are too slow to be cached."""
-    moves = Moves(run)
+    moves = Moves.of(run)
     size, took = moves.amounts("bytes"), moves.amounts("duration_ns")
     device = moves.texts("domains").where(
         lambda text: text.partition(">")[0] in {"dmabuf", "v4l2"} and text.endswith(">cpu")

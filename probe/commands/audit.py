@@ -92,6 +92,7 @@ def _some(terminal: Terminal, run: Path, ids: str, asked: list[Limit]) -> int:
     found = judge.findings(opened, audits)
     documents = [judge.document(each) for each in found]
     document = {"run": opened.manifest.get("id"), "findings": documents}
-    terminal.result("\n".join(explain_text.findings(found)), document)
+    begin = (opened.manifest.get("window") or {}).get("start_ns")
+    terminal.result("\n".join(explain_text.findings(found, begin)), document)
     verdict = {"limits": [], "claims": None, "findings": documents}
     return EXIT_FAILED if judge.failed(verdict) else EXIT_OK

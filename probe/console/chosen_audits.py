@@ -45,12 +45,15 @@ def complete(
     ]
 
 
+def _near(name: str, known: list[str]) -> list[str]:
+    """Return the ids that hold the name or are spelt like it, at most three."""
+    holding = [each for each in known if name in each]
+    alike = difflib.get_close_matches(name, known, NEAR, LIKENESS)
+    return list(dict.fromkeys([*holding, *alike]))[:NEAR]
+
+
 def _remedy(unknown: list[str], known: list[str]) -> str:
-    close = [
-        near
-        for name in unknown
-        for near in difflib.get_close_matches(name.lower().replace("-", "_"), known, NEAR, LIKENESS)
-    ]
+    close = [near for name in unknown for near in _near(name.lower().replace("-", "_"), known)]
     if close:
         return f"did you mean {' or '.join(dict.fromkeys(close))}?"
     return f"there are {', '.join(known)}"

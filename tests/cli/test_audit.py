@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def test_only_says_what_was_found_and_what_to_do(
     cli.execute(["audit", str(late), "--only", "late_frames"])
     text = capsys.readouterr().out
     assert text.startswith("failed       late_frames: Frames shown after the deadline: 900 of 900")
+    assert "where: stage infer, 0.0 to 30.1 s of the window, " in text
     assert "what to do: make the stage that grows" in text
 
 
@@ -71,6 +73,7 @@ def test_explain_needs_no_run_and_says_all_that_an_audit_knows(
     [
         ("late-frame", "did you mean late_frames"),
         ("late_frames,lost_frame", "did you mean lost_frames"),
+        ("latency", "did you mean latency_is_not_throughput"),
         ("xyzzy", "there are block_delivery"),
         ("", "there are block_delivery"),
     ],
@@ -102,3 +105,17 @@ def test_the_shell_is_told_the_audits() -> None:
 
     assert complete(None, None, "late_frames,lo") == ["late_frames,lost_frames"]  # type: ignore[arg-type]
     assert "late_frames" in complete(None, None, "la")  # type: ignore[arg-type]
+
+
+def test_a_verdict_that_is_no_whole_one_is_told_with_how_to_write_it_again(
+    made_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(made_run("live"), run)
+    (run / "verdict.json").write_text('{"schema": 1}')
+    assert cli.execute(["report", str(run)]) == EXIT_USAGE
+    err = " ".join(capsys.readouterr().err.split())
+    assert "verdict.json: has no run, validity" in err
+    assert f"`liveprobe audit {run}` writes it again" in err
+    assert cli.execute(["audit", str(run), "-q"]) == EXIT_OK
+    assert cli.execute(["report", str(run)]) == EXIT_OK
