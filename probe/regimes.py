@@ -34,6 +34,9 @@ ALLOWED_FRAMES: Final = 1
 STALL_PERIODS: Final = 3
 STALL_NS: Final = 150 * 10**6
 """Nothing came out for longer than 3 frame periods, at least 150 ms: stalled."""
+PAUSE_PERIODS: Final = 1.5
+"""A source that gives no frame for so many periods pauses, and is no program that stalls: our own
+number, between its jitter and one frame that it left out."""
 BLOCK_BURSTS: Final = 3
 """So many consecutive bursts of two or more make blocks; fewer are catching up."""
 BLOCK_GAP: Final = 1.5
@@ -111,12 +114,12 @@ def live_windows(frames: Frames, window: Window) -> list[Segment]:
     edges = _edges(window, period)
     stalled = _stalled(frames, bursts, edges, period)
     rows = _Rows(frames, bursts, edges)
-    found: list[Regime | None] = [
-        Regime.STALLED if stalled[k] else rows.regime(k, period) for k in range(len(edges) - 1)
-    ]
+    found = _filled([rows.regime(k, period) for k in range(len(edges) - 1)])
     return [
-        Segment(int(begin), int(end), regime)
-        for (begin, end), regime in zip(pairwise(edges.tolist()), _filled(found), strict=True)
+        Segment(begin, end, Regime.STALLED if silent else regime)
+        for (begin, end), regime, silent in zip(
+            pairwise(edges.tolist()), found, stalled.tolist(), strict=True
+        )
     ]
 
 
@@ -129,7 +132,7 @@ def _edges(window: Window, period_ns: float) -> NDArray[np.int64]:
 
 
 def _filled(found: list[Regime | None]) -> list[Regime]:
-    """Give a window in which no frame was due the regime of the one before it."""
+    """Give a window in which no frame was due the regime of the one before it, stalls apart."""
     known = next((regime for regime in found if regime is not None), Regime.STALLED)
     filled = []
     for regime in found:
@@ -217,25 +220,48 @@ def silences(
 ) -> list[tuple[int, int]]:
     """Return (from, to) of each time in which nothing came out for too long though frames were due.
 
-    A silence begins with the last output, but not before a frame that had not been answered was
-    due: a source that pauses and goes on stalls nobody. One that never goes on is judged by its own
-    pace: whoever calls ends the window there where it was the source's right to end. The pause
-    between two blocks is no silence.
+    A silence lasts from one output to the next, less the pauses of the source between its frames: a
+    source that pauses and goes on stalls nobody. One that never goes on is judged by its own pace:
+    whoever calls ends the window there where it was the source's right to end. The pause between
+    two blocks is no silence.
     """
     limit = max(float(STALL_NS), STALL_PERIODS * period_ns)
-    order = np.argsort(frames.delivered_ns, kind="stable")
-    order = order[frames.delivered_ns[order] != NULL]
-    out = frames.delivered_ns[order]
-    newest = np.maximum.accumulate(frames.due_ns[order]) if len(order) else out
-    following = np.searchsorted(frames.due_ns, newest, "right")
-    never = min(until_ns, int(frames.due_ns[-1]) + 2 * round(period_ns))
-    due = np.append(frames.due_ns, never)[following] - round(period_ns)
-    begins = np.concatenate(([frames.due_ns[0]], np.maximum(out, due)))
-    ends = np.concatenate((out, [until_ns]))
+    begins, ends = _between_outputs(frames, until_ns, round(period_ns))
     long = ends - begins > limit
     if long.any() and bursts.block.any():
         long &= ~_between_blocks(bursts, begins, ends)
     return list(zip(begins[long].tolist(), ends[long].tolist(), strict=True))
+
+
+def _between_outputs(
+    frames: Frames, until_ns: int, period_ns: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (from, to) of each time between two outputs, before the first and after the last.
+
+    A pause of the source that follows the last answered frame at once moves the beginning; one that
+    follows frames without an answer moves the end.
+    """
+    due, last = frames.due_ns, len(frames) - 1
+    order = np.argsort(frames.delivered_ns, kind="stable")
+    order = order[frames.delivered_ns[order] != NULL]
+    out, newest = frames.delivered_ns[order], np.maximum.accumulate(order)
+    paused = _paused(np.minimum(due, until_ns), period_ns)
+    before = np.concatenate(([0], newest))
+    after = np.append(newest, min(int(np.searchsorted(due, until_ns)), last))
+    inside = np.maximum(paused[after] - paused[before], 0)
+    at_once = np.minimum(inside, paused[np.minimum(before + 1, last)] - paused[before])
+    begins = np.concatenate((due[:1], out)) + at_once
+    ends = np.append(out, until_ns) - (inside - at_once)
+    if before[-1] == last:
+        begins[-1] = max(begins[-1], due[-1] + period_ns)
+    return begins, ends
+
+
+def _paused(due_ns: NDArray[np.int64], period_ns: int) -> NDArray[np.int64]:
+    """Return for each frame, in order of schedule, how long the source had paused before it."""
+    gaps = np.diff(due_ns)
+    beyond = np.where(gaps > PAUSE_PERIODS * period_ns, gaps - period_ns, 0)
+    return np.concatenate(([0], np.cumsum(beyond)))
 
 
 def _between_blocks(

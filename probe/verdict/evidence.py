@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from probe import measured, regimes, statistics
-from probe.model import Mode
+from probe.model import Mode, Tier
 from probe.tape import NULL
 from probe.verdict import generation
+from probe.views import shared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,14 +19,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from probe.measured import Frames, Outputs, Spans, Window
-    from probe.model import Tier
     from probe.regimes import Segment
     from probe.statistics import Answer, Sample
     from probe.store import Run
     from probe.verdict.generation import Request
+    from probe.verdict.tiers import Series
 
 IN_FLIGHT: Final = "program.in_flight"
 """Track of the gauge: frames that entered and have no fate yet."""
+MOST_IN_FLIGHT: Final = 2.0**53
+"""A gauge may say anything; from here on a float64 counts no frames."""
 LOOP_GAP: Final = 0.02
 LOOP_SHARE: Final = 0.95
 LOOP_FRAMES: Final = 20
@@ -52,39 +55,41 @@ class InFlight(NamedTuple):
 class Evidence:
     """A Run as its rules see it. Nothing here is judged."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, series: Series | None = None) -> None:
         self.run = run
+        self.series = series
         self.manifest: Mapping[str, Any] = run.manifest
         self.mode = Mode(run.manifest["mode"])
         self.deadline_ns = measured.deadline_ns(run.manifest)
-        self.tier: Tier = measured.tier_of(run.manifest)
+        certified = series is not None and series.certified
+        self.tier: Tier = Tier.CERTIFIED if certified else measured.tier_of(run.manifest)
 
-    @cached_property
+    @property
     def all_frames(self) -> Frames:
         """Every source frame, warm-up and drain included."""
         return measured.frames_of(self.run)
 
-    @cached_property
+    @property
     def frames(self) -> Frames:
         """The measured frames: those scheduled inside the window."""
-        return self.all_frames.rows(self.all_frames.measured)
+        return measured.measured_frames_of(self.run)
 
-    @cached_property
+    @property
     def spans(self) -> Spans:
         """Every stage execution."""
         return measured.spans_of(self.run)
 
-    @cached_property
+    @property
     def outputs(self) -> Outputs:
         """Every output picture."""
         return measured.outputs_of(self.run)
 
-    @cached_property
+    @shared
     def window(self) -> Window | None:
         """The measured window, up to the end of a source that ended by itself."""
         return measured.live_window(self.manifest, self.all_frames)
 
-    @cached_property
+    @shared
     def watched(self) -> bool:
         """Whether deep mode looked at frames: it delays those, by a page fault for each page."""
         return bool(len(self.run.table("writes")))
@@ -99,12 +104,12 @@ class Evidence:
         """Whether the program answers requests and has no live input."""
         return not len(self.all_frames) and (self.mode is Mode.GENERATE or bool(self.requests))
 
-    @cached_property
+    @shared
     def requests(self) -> list[Request]:
         """The measured requests of a program without a live input."""
         return [] if len(self.all_frames) else generation.requests_of(self.run, self.window)
 
-    @cached_property
+    @shared
     def windows(self) -> list[Segment]:
         """The regime of each window, or of each request."""
         if len(self.all_frames):
@@ -117,7 +122,7 @@ class Evidence:
             )
         return [each.segment for each in self.requests if each.segment is not None]
 
-    @cached_property
+    @shared
     def closed_loop(self) -> bool:
         """Whether frames are scheduled by the answers: a source that waits for the program."""
         frames = self.frames
@@ -152,7 +157,7 @@ class Evidence:
         """Whether 99 % of the frames are on time."""
         return statistics.answer(self.sample)
 
-    @cached_property
+    @shared
     def block_size(self) -> int | None:
         """Size of the burst in which the median output came; None without outputs."""
         period = self.all_frames.period_ns
@@ -169,7 +174,7 @@ class Evidence:
         reached = np.searchsorted(np.cumsum(sizes), len(delivered) / 2)
         return int(sizes[reached])
 
-    @cached_property
+    @shared
     def in_flight(self) -> InFlight | None:
         """Frames in flight at the moments when the gauge was read; None where it was not."""
         window = self.window
@@ -179,7 +184,8 @@ class Evidence:
             return None
         times = measured.integers(samples["t_ns"])
         values = samples["value"].to_numpy(dtype=np.float64, na_value=np.nan)
-        inside = (times >= window.start_ns) & (times < window.end_ns) & np.isfinite(values)
+        inside = (times >= window.start_ns) & (times < window.end_ns)
+        inside &= np.abs(values) < MOST_IN_FLIGHT
         times, values = times[inside], values[inside]
         if not len(times):
             return None
@@ -200,20 +206,20 @@ class Evidence:
         gone = np.searchsorted(np.sort(left[lost]), times, "right")
         return entered - gone
 
-    @cached_property
+    @shared
     def unknown_outputs(self) -> int:
         """Outputs of frames that the source never gave."""
         if not len(self.all_frames):
             return 0
         said = self.outputs.frame[self.outputs.frame != NULL]
-        return int(np.count_nonzero(~np.isin(said, self.all_frames.number)))
+        return int(np.count_nonzero(~measured.among(said, self.all_frames.number)))
 
-    @cached_property
+    @shared
     def unnamed_outputs(self) -> int:
         """Outputs that say neither which frame nor which request they depend on."""
         return int(np.count_nonzero((self.outputs.frame == NULL) & (self.outputs.request == NULL)))
 
-    @cached_property
+    @shared
     def lateness_ns(self) -> NDArray[np.int64]:
         """Release lateness of the measured frames in rising order; empty where nothing said it."""
         frames = self.frames

@@ -78,8 +78,8 @@ def _row(limit: Limit, found: Reading, evidence: Evidence) -> dict[str, Any]:
     row["outcome"] = (FindingOutcome.PASSED if holds else FindingOutcome.FAILED).value
     told = answer(limit, found, bound, evidence)
     if told is None:
-        return row
-    return row | {"answer": told.outcome.value, "note": _note(told, holds=holds)}
+        return row | {"note": _edge(limit, found, bound, evidence)}
+    return row | {"answer": told.outcome.value, "note": _note(told, limit, found, holds=holds)}
 
 
 def answer(limit: Limit, found: Reading, bound: float, evidence: Evidence) -> Answer | None:
@@ -101,10 +101,37 @@ def answer(limit: Limit, found: Reading, bound: float, evidence: Evidence) -> An
     return statistics.answer(statistics.sample_of(over, evidence.tier), share_below)
 
 
-def _note(told: Answer, *, holds: bool) -> str | None:
-    if told.outcome is Outcome.INCONCLUSIVE:
-        more = f"{told.still_needed:,} more frames without a miss would"
-        return f"observed only: 99 % confidence is not reached; {more} reach it"
-    if holds == (told.outcome is Outcome.SUPPORTED):
-        return "at 99 % confidence"
-    return None
+def _note(told: Answer, limit: Limit, found: Reading, *, holds: bool) -> str | None:
+    """Say whether what was observed is certain; where not, how far it may be off."""
+    if told.outcome is not Outcome.INCONCLUSIVE:
+        return "at 99 % confidence" if holds == (told.outcome is Outcome.SUPPORTED) else None
+    if not holds:
+        return "missed as observed; 99 % confidence that it is missed is not reached"
+    more = f"{told.still_needed:,} more frames without a miss would reach it"
+    return f"observed only: 99 % confidence is not reached{_bound(told, limit, found)}; {more}"
+
+
+def _bound(told: Answer, limit: Limit, found: Reading) -> str:
+    """Say up to where a percentile may lie; nothing for a share, or where nothing bounds it."""
+    share = limit.metric.share
+    if found.series is None or share is None:
+        return ""
+    bound = statistics.upper_bound(found.series, told.sample, share)
+    if bound is None:
+        return ", for the frames are too few to bound it"
+    upper = LOST if math.isinf(bound) else f"{bound:.4g} {found.unit}"
+    return f", for it is known only to be at most {upper}"
+
+
+def _edge(limit: Limit, found: Reading, bound: float, evidence: Evidence) -> str | None:
+    """Say where one frame that falls on this or that side of the window's edge decides a rate."""
+    window = evidence.window
+    if limit.metric.name != "rate" or found.value is None or window is None:
+        return None
+    frame = 1e9 / window.length_ns
+    if abs(found.value - bound) > frame * 1.001:
+        return None
+    return (
+        f"one frame at the window's edge is {frame:.2g} fps and decides it: "
+        f"allow for it, as in rate>={0.99 * bound:.4g}fps"
+    )

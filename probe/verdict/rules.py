@@ -6,14 +6,17 @@ One function a rule; titles and numbers are METHOD's.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from probe import statistics
 from probe.measured import WARMUP_NS
-from probe.model import Mode, Outcome, Tier
-from probe.verdict.sanity import LITTLE_FRAMES, contradictions
+from probe.model import Mode, Outcome
+from probe.verdict import tiers
+from probe.verdict.percentile import bursts_counted, deadline_held, enough_frames
+from probe.verdict.ruling import Ruling, broken, holds, not_here, unsaid, unsettled
+from probe.verdict.sanity import LITTLE_FRAMES, contradictions, remedies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,15 +26,14 @@ if TYPE_CHECKING:
 LATENESS_NS: Final = 2 * 10**6
 """Release lateness whose p99 limits validity (METHOD: rule 1)."""
 REAL_TIME, TIER, VALIDITY = "real_time", "tier", "validity"
-
-
-@dataclass(frozen=True)
-class Ruling:
-    """What one rule says of a run. A rule that does not apply is not testable, and says so."""
-
-    outcome: Outcome
-    reason: str
-    applies: bool = True
+ENTER: Final = "call probe.frame(k, scheduled_ns=...) when frame k enters"
+LEAVE: Final = 'probe.mark("delivered", frame=k) when its output is out'
+NAME_FRAME: Final = 'pass frame= to probe.mark("delivered")'
+ANSWER: Final = f"call {LEAVE}"
+LIVE_INPUT: Final = (
+    "to be judged as live it needs an input that goes on whatever it does: a camera or a clip with "
+    'mode = "live"'
+)
 
 
 @dataclass(frozen=True)
@@ -51,39 +53,24 @@ class RealTime:
     outcome: Outcome
     rule: int | None
     reason: str
-
-
-def _holds(reason: str) -> Ruling:
-    return Ruling(Outcome.SUPPORTED, reason)
-
-
-def _broken(reason: str) -> Ruling:
-    return Ruling(Outcome.REFUTED, reason)
-
-
-def _open(reason: str) -> Ruling:
-    return Ruling(Outcome.INCONCLUSIVE, reason)
-
-
-def _unsaid(reason: str) -> Ruling:
-    return Ruling(Outcome.NOT_TESTABLE, reason)
-
-
-def _not_here(reason: str) -> Ruling:
-    return Ruling(Outcome.NOT_TESTABLE, f"does not apply: {reason}", applies=False)
+    remedy: str | None = None
 
 
 def _open_loop(evidence: Evidence) -> Ruling:
     lateness = evidence.lateness_ns
     if not len(lateness):
-        return _unsaid(
+        return unsaid(
             "no frame says its scheduled time, so a source that waits for the program cannot be "
-            "told from a live one: pass scheduled_ns to probe.frame"
+            "told from a live one",
+            "pass scheduled_ns to probe.frame: when frame k was due, whatever became of the one "
+            "before",
         )
     if evidence.closed_loop:
-        return _broken(
+        return broken(
             "closed loop: each frame is scheduled when the one before was answered, so the source "
-            "waits for the program"
+            "waits for the program",
+            "give frame k out at t0 + k/f whatever became of the one before, as a camera does; a "
+            "source that waits can only be called fast",
         )
     p99_ms = nearest_p99(lateness) / 1e6
     late = "" if p99_ms <= LATENESS_NS / 1e6 else f", more than {LATENESS_NS / 1e6:g} ms"
@@ -92,7 +79,12 @@ def _open_loop(evidence: Evidence) -> Ruling:
         if evidence.mode is Mode.COMMAND
         else "open loop: each frame was due at its own time, whatever became of the one before"
     )
-    return _holds(f"{known}; released p99 {p99_ms:.2f} ms late{late}, {len(lateness):,} frames")
+    return holds(
+        f"{known}; released p99 {p99_ms:.2f} ms late{late}, {len(lateness):,} frames",
+        remedy="keep other work off the machine, or let the source run on a core of its own"
+        if late
+        else None,
+    )
 
 
 def nearest_p99(ordered: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
@@ -100,65 +92,23 @@ def nearest_p99(ordered: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
     return int(ordered[statistics.rank(len(ordered), statistics.P99) - 1])
 
 
-def _enough_frames(evidence: Evidence) -> Ruling:
-    needed, count = statistics.frames_needed(statistics.P99), len(evidence.frames)
-    if count >= needed:
-        return _holds(f"{count} frames measured; a p99 needs {needed}")
-    return _open(f"insufficient: {count} frames measured, a p99 needs {needed}")
-
-
-def _deadline_held(evidence: Evidence) -> Ruling:
-    answer, sample = evidence.answer, evidence.sample
-    deadline = f"{evidence.deadline_ns / 1e6:g} ms"
-    missed = f"{sample.misses} of {sample.frames} frames are late or lost"
-    if answer.outcome is Outcome.SUPPORTED:
-        return _holds(
-            f"p99 within {deadline}: {missed}; {answer.allowed} may be, at 99 % confidence"
-            + _independence(evidence)
-        )
-    if answer.outcome is Outcome.REFUTED and evidence.watched:
-        return _open(
-            f"p99 is not within {deadline}: {missed}; but deep mode delayed frames: run it with "
-            "--copies on"
-        )
-    if answer.outcome is Outcome.REFUTED:
-        return _broken(f"p99 is not within {deadline}: {missed}")
-    return _open(
-        f"p99 within {deadline} cannot be told yet: {missed}; at least {answer.still_needed} more "
-        "frames without a miss are needed"
-    )
-
-
-def _independence(evidence: Evidence) -> str:
-    assumed = evidence.sample.assumed_burst
-    return "; assumes independent misses" if assumed == 1 else ""
-
-
-def _bursts_counted(evidence: Evidence) -> Ruling:
-    sample, needed = evidence.sample, statistics.frames_needed(statistics.P99)
-    how = (
-        f"bursts of {sample.assumed_burst} assumed (only {sample.bursts} seen)"
-        if sample.assumed_burst is not None
-        else f"autocorrelation {sample.rho or 0:.2f}"
-    )
-    weight = f"{sample.frames} frames count as {sample.effective} independent ones: {how}"
-    if sample.effective >= needed:
-        return _holds(weight + _independence(evidence))
-    return _open(f"{weight}; a p99 needs {needed}")
-
-
 def _every_fate(evidence: Evidence) -> Ruling:
     count = len(evidence.frames)
     swimming = int(np.count_nonzero(evidence.frames.of_in_flight))
     outcome = (evidence.manifest.get("program") or {}).get("outcome")
     if outcome in ("crashed", "timed out"):
-        return _open(f"the program {outcome}: the frames it would still have met have no fate")
+        return unsettled(
+            f"the program {outcome}: the frames it would still have met have no fate",
+            f"find out why it {outcome} (its last words stand in run.json), then measure again",
+        )
     if swimming and not _drained(evidence):
-        return _open(
-            f"{swimming} of {count} frames have no fate: the run was cut before it was drained"
+        return unsettled(
+            f"{swimming} of {count} frames have no fate: the run was cut before it was drained",
+            "let it run to its end: the source goes on for 2 s after the window, or ten deadlines "
+            "if that is more",
         )
     rest = f", {swimming} of them in flight after the drain" if swimming else ""
-    return _holds(f"each of {count} frames has one fate{rest}")
+    return holds(f"each of {count} frames has one fate{rest}")
 
 
 def _drained(evidence: Evidence) -> bool:
@@ -175,70 +125,65 @@ def _warm_up(evidence: Evidence) -> Ruling:
     declared = window.warmup_ns if window else 0
     said = f"{declared / 1e9:g} s of warm-up declared, excluded and reported apart"
     if declared >= WARMUP_NS:
-        return _holds(said)
-    return _holds(f"{said}; under {WARMUP_NS / 1e9:g} s: quick tier only, limits validity")
-
-
-def _tier(evidence: Evidence) -> Ruling:
-    window = evidence.window
-    length = f"{(window.length_ns if window else 0) / 1e9:g} s"
-    if evidence.tier is Tier.QUICK:
-        return _open(f"quick: {length} measured, standard needs 600 s and 5 s of warm-up")
-    return _holds(f"{evidence.tier.value}: {length} measured")
-
-
-def _soak(_: Evidence) -> Ruling:
-    return _unsaid("no soak before the window: what it does when hot is not known from this run")
-
-
-def _cool_down(_: Evidence) -> Ruling:
-    return _not_here("a single run; repeats and comparisons need it")
+        return holds(said)
+    return holds(
+        f"{said}; under {WARMUP_NS / 1e9:g} s: quick tier only, limits validity",
+        remedy=f"warm up for {WARMUP_NS / 1e9:g} s (--set run.warmup={WARMUP_NS / 1e9:g}s)",
+    )
 
 
 def _pixel_identity(evidence: Evidence) -> Ruling:
     if evidence.unnamed_outputs:
-        return _unsaid(
-            f"{evidence.unnamed_outputs} outputs do not say which frame they depend on: pass "
-            'frame= to probe.mark("delivered")'
+        return unsaid(
+            f"{evidence.unnamed_outputs} outputs do not say which frame they depend on", NAME_FRAME
         )
-    return _not_here("the program is instrumented: identity travels with each frame")
+    return not_here("the program is instrumented: identity travels with each frame")
 
 
 def _dependence(evidence: Evidence) -> Ruling:
     if evidence.unnamed_outputs:
-        return _unsaid("dependence on the input was not tested, and not all outputs name a frame")
-    return _not_here("each output names the frame that it depends on")
+        return unsaid(
+            "dependence on the input was not tested, and not all outputs name a frame", NAME_FRAME
+        )
+    return not_here("each output names the frame that it depends on")
 
 
 def _block_honesty(evidence: Evidence) -> Ruling:
     size = evidence.block_size
     if size is None:
-        return _unsaid("nothing was delivered")
+        return unsaid("nothing was delivered", ANSWER)
     if size == 1:
-        return _holds("outputs come one by one")
+        return holds("outputs come one by one")
     wait_ms = (size - 1) * (evidence.all_frames.period_ns or 0.0) / 1e6
-    return _broken(
+    return broken(
         f"outputs come in blocks of {size}: the first frame of a block waits {wait_ms:.0f} ms "
-        "for the last, before any compute"
+        "for the last, before any compute",
+        "give each output out when it is made, not when its block is full; a program that needs "
+        "blocks can only be called fast",
     )
 
 
 def _calibrated(_: Evidence) -> Ruling:
-    return _unsaid("not measured: no stored calibration of this device with these collectors")
+    return unsaid(
+        "not measured: no stored calibration of this device with these collectors",
+        "measure the same scenario with collectors off and on, in turn, and compare both",
+    )
 
 
 def _sane(evidence: Evidence) -> Ruling:
     found = contradictions(evidence)
     if found:
-        return _open("the measurement contradicts itself: " + "; ".join(found))
+        return unsettled(
+            "the measurement contradicts itself: " + "; ".join(found), "; ".join(remedies(evidence))
+        )
     flight = evidence.in_flight
     few = len(evidence.frames) < LITTLE_FRAMES
     if evidence.generates:
-        return _holds("times and counts agree")
+        return holds("times and counts agree")
     if flight is None or flight.counted is None or few:
         why = f"fewer than {LITTLE_FRAMES} frames" if few else "no gauge of frames in flight"
-        return _holds(f"times and counts agree; Little's law not measured: {why}")
-    return _holds(
+        return holds(f"times and counts agree; Little's law not measured: {why}")
+    return holds(
         f"times and counts agree; {flight.gauge:.2f} frames in flight by the gauge, "
         f"{flight.counted:.2f} by the frames at the same moments"
     )
@@ -247,30 +192,30 @@ def _sane(evidence: Evidence) -> Ruling:
 def _scope(evidence: Evidence) -> Ruling:
     if evidence.mode is Mode.LIVE:
         custom = (evidence.manifest.get("scenario") or {}).get("custom")
-        return _holds(
+        return holds(
             "capture to render; excluded: the camera's exposure and read-out, the display's own "
             "delay" + ("; the scenario is custom" if custom else "")
         )
     if evidence.generates:
-        return _holds("from the request to the delivered output")
+        return holds("from the request to the delivered output")
     if evidence.spans.stages == ("infer",):
-        return _open(
-            "only inference is marked: a measurement of inference alone is never called live; mark "
-            "the stages from capture to render"
+        return unsettled(
+            "only inference is marked: a measurement of inference alone is never called live",
+            "mark every stage from capture to render with probe.stage",
         )
-    return _holds("from probe.frame to the delivered output, as the program marks them")
+    return holds("from probe.frame to the delivered output, as the program marks them")
 
 
 RULES: Final = (
     Rule(1, "Open loop", REAL_TIME, _open_loop),
-    Rule(2, "Enough frames", REAL_TIME, _enough_frames),
-    Rule(3, "Bound, not point", REAL_TIME, _deadline_held),
-    Rule(4, "Bursts", REAL_TIME, _bursts_counted),
+    Rule(2, "Enough frames", REAL_TIME, enough_frames),
+    Rule(3, "Bound, not point", REAL_TIME, deadline_held),
+    Rule(4, "Bursts", REAL_TIME, bursts_counted),
     Rule(5, "Every frame has a fate", REAL_TIME, _every_fate),
     Rule(6, "Warm-up is declared", REAL_TIME, _warm_up),
-    Rule(7, "Tiers", TIER, _tier),
-    Rule(8, "Soak", TIER, _soak),
-    Rule(9, "Cool-down", TIER, _cool_down),
+    Rule(7, "Tiers", TIER, tiers.tier),
+    Rule(8, "Soak", TIER, tiers.soak),
+    Rule(9, "Cool-down", TIER, tiers.cool_down),
     Rule(10, "Identity in the pixels", REAL_TIME, _pixel_identity),
     Rule(11, "Dependence is tested", REAL_TIME, _dependence),
     Rule(12, "Block honesty", REAL_TIME, _block_honesty),
@@ -286,7 +231,7 @@ NEEDS_FRAMES: Final = frozenset({1, 2, 3, 4, 5, 10, 11, 12})
 def rulings(evidence: Evidence) -> dict[int, Ruling]:
     """Return the ruling of every rule; those about live frames apply only where there are some."""
     live = evidence.live and why_not_testable(evidence) is None
-    none = _not_here("no live input" if evidence.generates else "no answered frame was measured")
+    none = not_here("no live input" if evidence.generates else "no answered frame was measured")
     return {
         rule.number: rule.judge(evidence) if live or rule.number not in NEEDS_FRAMES else none
         for rule in RULES
@@ -300,31 +245,52 @@ def real_time(evidence: Evidence, ruled: dict[int, Ruling]) -> RealTime:
     open; what cannot be tested weighs more than what needs more frames.
     """
     if evidence.generates:
-        return RealTime(Outcome.REFUTED, None, "no live input")
+        return RealTime(Outcome.REFUTED, None, "no live input", LIVE_INPUT)
     if ruled[SANITY].outcome is not Outcome.SUPPORTED:
-        return RealTime(Outcome.INCONCLUSIVE, SANITY, ruled[SANITY].reason)
+        sanity = ruled[SANITY]
+        return RealTime(Outcome.INCONCLUSIVE, SANITY, sanity.reason, sanity.remedy)
     missing = why_not_testable(evidence)
     if missing is not None:
-        return RealTime(Outcome.NOT_TESTABLE, None, missing)
+        return RealTime(Outcome.NOT_TESTABLE, None, *missing)
     deciding = [rule.number for rule in RULES if rule.decides == REAL_TIME]
     for outcome in (Outcome.REFUTED, Outcome.NOT_TESTABLE, Outcome.INCONCLUSIVE):
         for number in deciding:
             if ruled[number].applies and ruled[number].outcome is outcome:
-                return RealTime(outcome, number, ruled[number].reason)
+                return _by(number, ruled)
     return RealTime(Outcome.SUPPORTED, None, "every rule that decides it holds")
 
 
-def why_not_testable(evidence: Evidence) -> str | None:
-    """Return why real-time cannot be told, and what the program has to say; None where it can."""
-    enter = "call probe.frame(k, scheduled_ns=...) when frame k enters"
-    leave = 'probe.mark("delivered", frame=k) when its output is out'
+def _by(number: int, ruled: dict[int, Ruling]) -> RealTime:
+    """Return the answer by one rule, with what to do about all that say the same."""
+    first = ruled[number]
+    alike = (
+        ruled[rule.number].remedy
+        for rule in RULES
+        if rule.decides == REAL_TIME and ruled[rule.number].outcome is first.outcome
+    )
+    remedy = "; ".join(dict.fromkeys(each for each in (first.remedy, *alike) if each))
+    return RealTime(first.outcome, number, first.reason, remedy)
+
+
+class Missing(NamedTuple):
+    """Why real-time cannot be told, and what the program has to say."""
+
+    reason: str
+    remedy: str
+
+
+def why_not_testable(evidence: Evidence) -> Missing | None:
+    """Return why real-time cannot be told, and what to do about it; None where it can."""
     if evidence.mode is Mode.COMMAND and not len(evidence.all_frames):
         what = (
             "does not say where its outputs come from" if len(evidence.outputs) else "said nothing"
         )
-        return f"the program {what}: {enter} and {leave}"
+        return Missing(f"the program {what}", f"{ENTER} and {LEAVE}")
     if evidence.mode is Mode.COMMAND and not len(evidence.outputs):
-        return f"the program never says that an output is out: call {leave}"
+        return Missing("the program never says that an output is out", ANSWER)
     if not evidence.live:
-        return "no frame was scheduled inside the measured window"
+        return Missing(
+            "no frame was scheduled inside the measured window",
+            "measure for longer than the warm-up, and let the source go on until the end",
+        )
     return None

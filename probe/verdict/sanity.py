@@ -54,6 +54,9 @@ def contradictions(evidence: Evidence) -> list[str]:
     said = [f"{each.count} {each.what}" for each in impossible(evidence)]
     if evidence.unknown_outputs:
         said.append(f"{evidence.unknown_outputs} outputs of frames that were never released")
+    early = _answered_early(evidence)
+    if early:
+        said.append(f"{early} requests answered before they were made")
     if evidence.all_frames.unfated:
         said.append(f"{evidence.all_frames.unfated} frames whose fate is none of the known ones")
     little = little_of(evidence)
@@ -63,6 +66,34 @@ def contradictions(evidence: Evidence) -> list[str]:
             "at the same moments"
         )
         said.append(f"Little's law is off by over 10 %: {what}")
+    return said
+
+
+def _answered_early(evidence: Evidence) -> int:
+    """Return how many requests have an output from before they were made."""
+    return sum(
+        each.first_ns is not None and each.first_ns < each.asked_ns for each in evidence.requests
+    )
+
+
+def remedies(evidence: Evidence) -> list[str]:
+    """Return what to do about each kind of contradiction that `contradictions` names."""
+    little = little_of(evidence)
+    said = []
+    if impossible(evidence) or _answered_early(evidence):
+        said.append(
+            "take every time from CLOCK_MONOTONIC in ns (time.perf_counter_ns) and give it to the "
+            "frame that it belongs to; the audit clock_sanity names the first"
+        )
+    if evidence.unknown_outputs:
+        said.append("give an output the number of the frame that probe.frame was called with")
+    if evidence.all_frames.unfated:
+        said.append("let this version read its tapes anew: the table of frames is not its own")
+    if little is not None and little.beyond > 0:
+        said.append(
+            "count a frame in flight from its capture to its fate, lost ones too, or mark those "
+            "that were given up"
+        )
     return said
 
 
@@ -78,7 +109,7 @@ def little_of(evidence: Evidence) -> Little | None:
 
 def impossible(evidence: Evidence) -> list[Impossible]:
     """Return each kind of contradiction between times that occurs, warm-up and drain included."""
-    return list(_impossible(evidence))
+    return evidence.run.view(lambda _: list(_impossible(evidence)), _impossible)
 
 
 def _impossible(evidence: Evidence) -> Iterator[Impossible]:

@@ -6,7 +6,7 @@ changes its meaning.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from probe.model import (
     VERDICT_SCHEMA,
@@ -18,168 +18,180 @@ from probe.model import (
     Tier,
     ValidityStatus,
 )
+from probe.preparation import Cooled, Soaked
+from probe.schema_parts import (
+    ANY,
+    COUNT,
+    FLAG,
+    NUMBER,
+    SHARE,
+    TEXT,
+    TIME_NS,
+    Schema,
+    either,
+    list_of,
+    one_of,
+    or_null,
+    said,
+    with_fields,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from enum import StrEnum
-
-Schema = dict[str, Any]
-
-ANY: Final[Schema] = {}
-TEXT: Final[Schema] = {"type": "string"}
-COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
-TIME_NS: Final[Schema] = {"type": "integer", "description": "CLOCK_MONOTONIC, ns"}
-NUMBER: Final[Schema] = {"type": "number"}
-SHARE: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1 + 1e-9}
-FLAG: Final[Schema] = {"type": "boolean"}
-
-
-def _either(*schemas: Schema) -> Schema:
-    return {"anyOf": [*schemas]}
-
-
-def _or_null(schema: Schema) -> Schema:
-    return _either(schema, {"type": "null"})
-
-
-def _one_of(values: Iterable[StrEnum]) -> Schema:
-    return {"enum": [each.value for each in values]}
-
-
-def _object(**properties: Schema) -> Schema:
-    """Return the schema of an object with exactly these fields."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-def _list(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
-def _said(schema: Schema, description: str) -> Schema:
-    return schema | {"description": description}
-
-
-LATENCY_MS: Final = _or_null(
-    _said(
-        _either(NUMBER, {"const": "lost"}),
+LATENCY_MS: Final = or_null(
+    said(
+        either(NUMBER, {"const": "lost"}),
         "ms; lost where it falls on a lost frame, null where there are too few frames",
     )
 )
-LATENCIES: Final = _object(
+LATENCIES: Final = with_fields(
     p50=LATENCY_MS,
     p95=LATENCY_MS,
     p99=LATENCY_MS,
     p99_upper=LATENCY_MS,
     max=LATENCY_MS,
     n=COUNT,
-    n_eff=_said(COUNT, "independent frames that tell as much about misses (METHOD: rule 4)"),
+    n_eff=said(COUNT, "independent frames that tell as much about misses (METHOD: rule 4)"),
 )
-VALIDITY: Final = _object(status=_one_of(ValidityStatus), reasons=_list(TEXT))
-REAL_TIME: Final = _object(
-    outcome=_one_of(Outcome),
-    rule=_or_null(_said(COUNT, "the first rule that was broken")),
+VALIDITY: Final = with_fields(status=one_of(ValidityStatus), reasons=list_of(TEXT))
+REAL_TIME: Final = with_fields(
+    outcome=one_of(Outcome),
+    rule=or_null(said(COUNT, "the first rule that was broken")),
     reason=TEXT,
+    remedy=or_null(said(TEXT, "what to do about it; null where it is supported")),
 )
-RULE: Final = _object(
+RULE: Final = with_fields(
     rule={"type": "integer", "minimum": 1, "maximum": 15},
     title=TEXT,
-    outcome=_one_of(Outcome),
+    outcome=one_of(Outcome),
     reason=TEXT,
+    remedy=or_null(said(TEXT, "what to do where it does not hold, or limits validity")),
     applies=FLAG,
     decides={"enum": ["real_time", "tier", "validity"]},
 )
-SEGMENT: Final = _object(from_ns=TIME_NS, to_ns=TIME_NS, regime=_one_of(Regime))
-STAGE: Final = _object(
-    stage=TEXT,
-    p50_ms=_or_null(NUMBER),
-    p99_ms=_or_null(NUMBER),
-    queue_p50_ms=_or_null(NUMBER),
-    queue_p99_ms=_or_null(NUMBER),
-    share=_or_null(_said(SHARE, "of the work of all stages")),
-    n=_said(COUNT, "executions"),
+CHANGE: Final = with_fields(
+    at_ns=said(TIME_NS, "when the first frame of the new level was due"),
+    before_ms=said(NUMBER, "median response latency of the stretch before"),
+    after_ms=said(NUMBER, "median response latency of the stretch after"),
 )
-FINDING: Final = _object(
+SEGMENT: Final = with_fields(from_ns=TIME_NS, to_ns=TIME_NS, regime=one_of(Regime))
+STAGE: Final = with_fields(
+    stage=TEXT,
+    p50_ms=or_null(NUMBER),
+    p99_ms=or_null(NUMBER),
+    queue_p50_ms=or_null(NUMBER),
+    queue_p99_ms=or_null(NUMBER),
+    share=or_null(said(SHARE, "of the work of all stages")),
+    n=said(COUNT, "executions"),
+)
+FINDING: Final = with_fields(
     audit=TEXT,
     title=TEXT,
-    outcome=_one_of(FindingOutcome),
-    cost_ms_per_frame=_or_null(NUMBER),
-    cost_bytes_per_frame=_or_null(NUMBER),
-    stage=_or_null(TEXT),
-    from_ns=_or_null(TIME_NS),
-    to_ns=_or_null(TIME_NS),
+    outcome=one_of(FindingOutcome),
+    cost_ms_per_frame=or_null(NUMBER),
+    cost_bytes_per_frame=or_null(NUMBER),
+    stage=or_null(TEXT),
+    from_ns=or_null(TIME_NS),
+    to_ns=or_null(TIME_NS),
     evidence={"type": "object"},
     remedy=TEXT,
-    grade=_one_of(Grade),
+    grade=one_of(Grade),
 )
-PER_FRAME: Final = _or_null(_said(NUMBER, "null where no frame is known"))
-COPIES: Final = _object(
+PER_FRAME: Final = or_null(said(NUMBER, "null where no frame is known"))
+COPIES: Final = with_fields(
     memcpy_bytes_per_frame=PER_FRAME,
     convert_bytes_per_frame=PER_FRAME,
     transfer_bytes_per_frame=PER_FRAME,
     materialize_bytes_per_frame=PER_FRAME,
     count_per_frame=PER_FRAME,
-    ms_per_frame=_or_null(_said(NUMBER, "inside copying functions, over all threads")),
-    avoidable_bytes_per_frame=_or_null(
-        _said(NUMBER, "of bytes that a copy moved before, with no change of format between")
+    ms_per_frame=or_null(said(NUMBER, "inside copying functions, over all threads")),
+    avoidable_bytes_per_frame=or_null(
+        said(NUMBER, "of bytes that a copy moved before, with no change of format between")
     ),
-    unattributed_bytes_per_frame=_or_null(_said(NUMBER, "of copies that belong to no stage")),
-    frame_equivalents=_or_null(_said(NUMBER, "bytes moved for each decoded byte")),
-    explained_ratio=_or_null(_said(SHARE, "of written bytes: deep mode")),
-    blind=_said(COUNT, "processes whose copies were not seen: they are in no number here"),
+    unattributed_bytes_per_frame=or_null(said(NUMBER, "of copies that belong to no stage")),
+    frame_equivalents=or_null(said(NUMBER, "bytes moved for each decoded byte")),
+    explained_ratio=or_null(said(SHARE, "of written bytes: deep mode")),
+    blind=said(COUNT, "processes whose copies were not seen: they are in no number here"),
 )
-OVERHEAD: Final = _object(p50_shift_pct=NUMBER, p99_shift_pct=NUMBER, pairs=COUNT)
-CHAIN: Final = _object(
-    links=_list(TEXT),
-    lags_ms=_list(NUMBER),
+OVERHEAD: Final = with_fields(p50_shift_pct=NUMBER, p99_shift_pct=NUMBER, pairs=COUNT)
+CHAIN: Final = with_fields(
+    links=list_of(TEXT),
+    lags_ms=list_of(NUMBER),
     strength=NUMBER,
     asserted={"enum": ["cause", "coincides"]},
 )
-LIMIT: Final = _object(
+LIMIT: Final = with_fields(
     metric=TEXT,
     op=TEXT,
-    limit=_or_null(_said(NUMBER, "in `unit`; null where it cannot be read")),
-    unit=_said(TEXT, "of limit, value and margin"),
-    value=_or_null(_either(NUMBER, {"const": "lost"})),
-    margin=_or_null(_said(NUMBER, "by how much it holds; negative where it is missed")),
-    outcome=_said(_one_of(FindingOutcome), "of the observed value"),
-    n=_or_null(_said(COUNT, "values that it was taken from")),
-    answer=_or_null(_said(_one_of(Outcome), "METHOD's rules 3 and 4, for a percentile or share")),
-    note=_or_null(TEXT),
+    limit=or_null(said(NUMBER, "in `unit`; null where it cannot be read")),
+    unit=said(TEXT, "of limit, value and margin"),
+    value=or_null(either(NUMBER, {"const": "lost"})),
+    margin=or_null(said(NUMBER, "by how much it holds; negative where it is missed")),
+    outcome=said(one_of(FindingOutcome), "of the observed value"),
+    n=or_null(said(COUNT, "values that it was taken from")),
+    answer=or_null(said(one_of(Outcome), "METHOD's rules 3 and 4, for a percentile or share")),
+    note=or_null(TEXT),
 )
-CLAIM: Final = _object(
+CLAIM: Final = with_fields(
     id=TEXT,
     outcome={"enum": ["supported", "partly", "refuted", "inconclusive", "not testable"]},
-    statements=_list(ANY),
+    statements=list_of(ANY),
 )
-DEPENDENCE: Final = _object(r=NUMBER, threshold=NUMBER, lag_ms=NUMBER, outcome=_one_of(Outcome))
-BLACK_BOX: Final = _object(
-    identity={"enum": ["timecode", "stimulus", "none"]}, dependence=_or_null(DEPENDENCE)
+DEPENDENCE: Final = with_fields(r=NUMBER, threshold=NUMBER, lag_ms=NUMBER, outcome=one_of(Outcome))
+BLACK_BOX: Final = with_fields(
+    identity={"enum": ["timecode", "stimulus", "none"]}, dependence=or_null(DEPENDENCE)
 )
-REQUEST: Final = _object(
+REQUEST: Final = with_fields(
     request=COUNT,
-    from_ns=_said(TIME_NS, "when it was made"),
-    to_ns=_or_null(_said(TIME_NS, "its last output")),
+    from_ns=said(TIME_NS, "when it was made"),
+    to_ns=or_null(said(TIME_NS, "its last output")),
     outputs=COUNT,
-    media_s=_or_null(NUMBER),
-    speed=_or_null(_said(NUMBER, "from the first output to the last")),
-    first_output_ms=_or_null(NUMBER),
+    media_s=or_null(NUMBER),
+    speed=or_null(said(NUMBER, "from the first output to the last")),
+    first_output_ms=or_null(NUMBER),
 )
-BLOCK: Final = _object(
+BLOCK: Final = with_fields(
     request=COUNT,
-    from_ns=_said(TIME_NS, "end of the block before it, or the request"),
-    to_ns=_said(TIME_NS, "its last output"),
+    from_ns=said(TIME_NS, "end of the block before it, or the request"),
+    to_ns=said(TIME_NS, "its last output"),
     frames=COUNT,
 )
-GENERATION: Final = _object(
-    requests=_list(REQUEST), blocks=_list(BLOCK), ms_per_frame_p50=_or_null(NUMBER)
+GENERATION: Final = with_fields(
+    requests=list_of(REQUEST), blocks=list_of(BLOCK), ms_per_frame_p50=or_null(NUMBER)
 )
-WINDOW: Final = _object(
+WINDOW: Final = with_fields(
     first_ns=TIME_NS, start_ns=TIME_NS, end_ns=TIME_NS, warmup_ns=COUNT, drain_ns=COUNT
+)
+
+SENSORS: Final = list_of({"type": "object", "required": ["sensor"]})
+PREPARED: Final = {"why": TEXT, "length_ns": COUNT, "sensors": SENSORS}
+SOAK: Final = with_fields(outcome=one_of(Soaked), **PREPARED)
+COOL_DOWN: Final = with_fields(outcome=one_of(Cooled), **PREPARED)
+SUSTAINED: Final = with_fields(
+    outcome=said(one_of(Outcome), "inconclusive where it cannot be told"),
+    reason=TEXT,
+    first_p50_ms=LATENCY_MS,
+    last_p50_ms=LATENCY_MS,
+    throttled=said(list_of(TEXT), "flags that were up in the window"),
+)
+MEMBER: Final = with_fields(
+    run=TEXT,
+    index=COUNT,
+    outcome=said(one_of(Outcome), "of real_time, by the rules of this version"),
+    regime=or_null(one_of(Regime)),
+    complete=FLAG,
+    standard=said(FLAG, "of the standard tier at least"),
+    soak=or_null(one_of(Soaked)),
+    sustained=one_of(Outcome),
+    cooled=FLAG,
+)
+SERIES: Final = with_fields(
+    id=TEXT,
+    index=COUNT,
+    of=COUNT,
+    agreeing=said(COUNT, "repeats with the most frequent verdict"),
+    certified=FLAG,
+    missing=said(list_of(TEXT), "what keeps it from being certified"),
+    problems=said(list_of(TEXT), "of these, repeats that are there and cannot be counted"),
+    members=said(list_of(MEMBER), "the repeats that stand in the same folder"),
 )
 
 
@@ -187,39 +199,47 @@ def schema() -> Schema:
     """Return the JSON Schema of verdict.json."""
     fates = {fate.value.replace(" ", "_"): COUNT for fate in Fate}
     regime_shares = {regime.value: SHARE for regime in Regime}
-    document = _object(
+    document = with_fields(
         schema={"const": VERDICT_SCHEMA},
-        run=_or_null(TEXT),
+        run=or_null(TEXT),
         validity=VALIDITY,
-        tier=_one_of(Tier),
-        regime=_or_null(_said(_one_of(Regime), "what the run did most")),
-        regime_share=_or_null(_object(**regime_shares)),
+        tier=one_of(Tier),
+        regime=or_null(said(one_of(Regime), "what the run did most")),
+        regime_share=or_null(with_fields(**regime_shares)),
         real_time=REAL_TIME,
-        regimes=_list(SEGMENT),
-        real_time_held_s=_or_null(NUMBER),
+        regimes=list_of(SEGMENT),
+        latency_changes=said(
+            list_of(CHANGE), "when the latency of rendered frames took another level"
+        ),
+        course=or_null(said(TEXT, "regimes and levels of latency in words")),
+        series=or_null(said(SERIES, "of a run that is one of several repeats")),
+        soak=or_null(said(SOAK, "the load before the run")),
+        cool_down=or_null(said(COOL_DOWN, "the rest before the soak")),
+        sustained=SUSTAINED,
+        real_time_held_s=or_null(NUMBER),
         rules={"type": "array", "items": RULE, "minItems": 15, "maxItems": 15},
-        released=_or_null(_said(COUNT, "source frames scheduled in the window")),
-        fates=_or_null(_object(**fates)),
-        latency_ms=_or_null(_said(LATENCIES, "over all measured frames")),
-        rendered_latency_ms=_or_null(_said(LATENCIES, "over those that were rendered")),
+        released=or_null(said(COUNT, "source frames scheduled in the window")),
+        fates=or_null(with_fields(**fates)),
+        latency_ms=or_null(said(LATENCIES, "over all measured frames")),
+        rendered_latency_ms=or_null(said(LATENCIES, "over those that were rendered")),
         deadline_ms=NUMBER,
-        slack_p99_ms=_or_null(NUMBER),
-        rate_fps=_or_null(_said(NUMBER, "unique rendered frames per second of the window")),
-        block_size=_or_null(COUNT),
-        speed=_or_null(_said(NUMBER, "seconds of media made per second")),
-        time_to_first_frame_ms=_or_null(NUMBER),
-        drift_ms_per_min=_or_null(NUMBER),
-        in_flight_mean=_or_null(NUMBER),
-        stages=_list(STAGE),
-        copies=_or_null(COPIES),
-        overhead=_or_null(OVERHEAD),
-        findings=_list(FINDING),
-        chains=_list(CHAIN),
-        limits=_list(LIMIT),
-        claims=_or_null(_list(CLAIM)),
-        black_box=_or_null(BLACK_BOX),
-        generation=_or_null(GENERATION),
-        window=_or_null(WINDOW),
+        slack_p99_ms=or_null(NUMBER),
+        rate_fps=or_null(said(NUMBER, "unique rendered frames per second of the window")),
+        block_size=or_null(COUNT),
+        speed=or_null(said(NUMBER, "seconds of media made per second")),
+        time_to_first_frame_ms=or_null(NUMBER),
+        drift_ms_per_min=or_null(NUMBER),
+        in_flight_mean=or_null(NUMBER),
+        stages=list_of(STAGE),
+        copies=or_null(COPIES),
+        overhead=or_null(OVERHEAD),
+        findings=list_of(FINDING),
+        chains=list_of(CHAIN),
+        limits=list_of(LIMIT),
+        claims=or_null(list_of(CLAIM)),
+        black_box=or_null(BLACK_BOX),
+        generation=or_null(GENERATION),
+        window=or_null(WINDOW),
     )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from probe import statistics
+from probe import measured, statistics
 from probe.model import Fate
 from probe.tape import NULL
 from probe.verdict import generation
@@ -37,7 +37,7 @@ def latency(evidence: Evidence) -> dict[str, Number] | None:
     """Return the response latency in ms over all measured frames, a lost one being infinite."""
     if not evidence.live:
         return None
-    return _distribution(np.sort(evidence.frames.latency_ns) / MS_NS, evidence.sample)
+    return _distribution(evidence.frames.latency_ns / MS_NS, evidence.sample)
 
 
 def rendered_latency(evidence: Evidence) -> dict[str, Number] | None:
@@ -46,15 +46,16 @@ def rendered_latency(evidence: Evidence) -> dict[str, Number] | None:
         return None
     frames = evidence.frames.rows(evidence.frames.answered)
     sample = statistics.sample_of(frames.missed, evidence.tier)
-    return _distribution(np.sort(frames.latency_ns) / MS_NS, sample)
+    return _distribution(frames.latency_ns / MS_NS, sample)
 
 
-def _distribution(ordered: NDArray[np.float64], sample: Sample) -> dict[str, Number]:
+def _distribution(values: NDArray[np.float64], sample: Sample) -> dict[str, Number]:
+    ordered = np.sort(values)
     named: dict[str, Number] = {
         f"p{round(share * 100)}": number(statistics.percentile(ordered, share))
         for share in (0.5, 0.95, 0.99)
     }
-    named["p99_upper"] = number(statistics.upper_bound(ordered, sample))
+    named["p99_upper"] = number(statistics.upper_bound(values, sample))
     named["max"] = number(float(ordered[-1])) if len(ordered) else None
     named["n"] = len(ordered)
     named["n_eff"] = sample.effective
@@ -165,9 +166,9 @@ def stages(evidence: Evidence) -> list[dict[str, Any]]:
 
 def measured_spans(evidence: Evidence) -> Spans:
     """Return the executions that count: of the measured frames, else those begun in the window."""
-    spans, window = evidence.spans, evidence.window
     if len(evidence.all_frames):
-        return spans.rows(np.isin(spans.frame, evidence.frames.number))
+        return measured.measured_spans_of(evidence.run)
+    spans, window = evidence.spans, evidence.window
     if window is None:
         return spans
     return spans.rows((spans.start_ns >= window.start_ns) & (spans.start_ns < window.end_ns))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from probe.measured import WARMUP_NS
 from probe.model import Mode, Tier, ValidityStatus
+from probe.verdict import tiers
 from probe.verdict.rules import LATENESS_NS, nearest_p99, why_not_testable
 from probe.verdict.sanity import contradictions
 
@@ -42,6 +43,7 @@ def validity_of(evidence: Evidence) -> Validity:
         *_watched(evidence),
         *_release(evidence),
         *_preparation(evidence),
+        *tiers.weaknesses(evidence),
         UNWEIGHED,
     ]
     status = ValidityStatus.INVALID if invalid else ValidityStatus.LIMITED
@@ -67,7 +69,7 @@ def _ending(evidence: Evidence) -> list[str]:
         )
         return [f"the program {outcome}{f' ({how})' if how else ''}: judged up to there"]
     if evidence.mode is Mode.COMMAND and (missing := why_not_testable(evidence)):
-        return [] if evidence.generates else [missing]
+        return [] if evidence.generates else [missing.reason]
     return _cut_short(evidence)
 
 

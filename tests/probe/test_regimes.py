@@ -277,3 +277,166 @@ def test_always_real_time_when_each_output_comes_in_time(
 ) -> None:
     made = frames([float(latency)] * count, period_ms=1000 / fps)
     assert set(judged(made)) == {Regime.REAL_TIME}
+
+
+PERIODS_MS = [1000 / 240, 1000 / 60, 1000 / 30, 40.0, 100.0, 1000.0]
+LATENCIES = st.lists(
+    st.one_of(st.none(), st.floats(1.0, 400.0)),
+    min_size=2,
+    max_size=200,
+)
+
+
+@pytest.mark.parametrize(("fps", "length_s"), [(1, 20), (10, 2), (20, 1), (30, 1), (240, 1)])
+def test_a_window_is_a_second_and_twenty_periods_at_every_rate(fps: int, length_s: int) -> None:
+    count = 3 * fps * length_s
+    made = regimes.live_windows(frames([3.0] * count, period_ms=1000 / fps), window(3 * length_s))
+    assert [each.length_ns for each in made] == [length_s * SECOND] * 3
+    assert {each.regime for each in made} == {Regime.REAL_TIME}
+
+
+@pytest.mark.parametrize(("fps", "allowed"), [(1, 1), (30, 1), (199, 1), (240, 2)])
+def test_a_window_may_miss_one_frame_or_a_hundredth(fps: int, allowed: int) -> None:
+    length = max(1, 20 // fps)
+    for misses, regime in ((allowed, Regime.REAL_TIME), (allowed + 1, Regime.DEGRADED)):
+        latencies = [3.0] * (fps * length)
+        for k in range(misses):
+            latencies[4 + 9 * k] = 51.0 if fps < 100 else 3.0
+        made = frames(latencies, period_ms=1000 / fps)
+        late = np.isin(made.number, [4 + 9 * k for k in range(misses)])
+        fate = np.where(late, FATES.index(Fate.LATE), made.fate).astype(np.int8)
+        made = Frames(**{**vars(made), "fate": fate})
+        assert judged(made, length) == [regime]
+
+
+def test_a_paused_source_stalls_nobody_however_late_it_is_answered() -> None:
+    due = [*(40.0 * k for k in range(25)), *(3000.0 + 40.0 * k for k in range(25))]
+    slow = frames([200.0] * 50, due_ms=due)
+    first, *rest = judged(slow, 4)
+    assert first is Regime.STALLED  # 200 ms without any output, and nothing was measured before
+    assert rest == [Regime.DEGRADED] * 3
+
+
+@pytest.mark.parametrize("lost", [24, 25])
+def test_one_frame_lost_beside_a_pause_is_no_stall(lost: int) -> None:
+    """Frame 24 is the last before the pause of the source, 25 the first after it."""
+    due = [*(40.0 * k for k in range(25)), *(3000.0 + 40.0 * k for k in range(25))]
+    latencies: list[float | None] = [20.0] * 50
+    latencies[lost] = None
+    assert Regime.STALLED not in judged(frames(latencies, due_ms=due), 4)
+
+
+@pytest.mark.parametrize("first", [20, 25])
+def test_frames_lost_beside_a_pause_stall_where_they_were_due(first: int) -> None:
+    due = [*(40.0 * k for k in range(25)), *(3000.0 + 40.0 * k for k in range(25))]
+    latencies: list[float | None] = [20.0] * 50
+    latencies[first : first + 5] = [None] * 5
+    found = judged(frames(latencies, due_ms=due), 4)
+    assert found[0 if first == 20 else 3] is Regime.STALLED
+    assert found.count(Regime.STALLED) == 1
+
+
+def test_a_source_that_pauses_past_the_window_stalls_nobody() -> None:
+    due = [*(40.0 * k for k in range(25)), 6000.0]
+    assert judged(frames([20.0] * 26, due_ms=due), 4) == [Regime.REAL_TIME] * 4
+
+
+def test_a_clip_of_variable_rate_is_judged_by_its_own_times() -> None:
+    rng = np.random.default_rng(8)
+    due = np.cumsum(rng.choice([20.0, 40.0, 120.0, 400.0], 200, p=[0.2, 0.6, 0.1, 0.1]))
+    due -= due[0]
+    found = judged(frames([20.0] * 200, due_ms=due.tolist()), due[-1] / 1000)
+    assert set(found) == {Regime.REAL_TIME}
+
+
+def test_a_window_with_no_frame_due_is_as_the_one_before_and_the_first_as_the_next() -> None:
+    due = [*(2000.0 + 40.0 * k for k in range(25)), *(5000.0 + 40.0 * k for k in range(25))]
+    latencies = [80.0] * 25 + [20.0] * 25
+    expected = [Regime.DEGRADED] * 5 + [Regime.REAL_TIME]
+    assert judged(frames(latencies, due_ms=due), 6) == expected
+
+
+@pytest.mark.parametrize(
+    ("periods", "regime"), [(1.4, Regime.FAST_GENERATION), (1.6, Regime.STALLED)]
+)
+def test_a_gap_under_one_and_a_half_block_periods_is_no_stall(
+    periods: float, regime: Regime
+) -> None:
+    """Blocks of 10 at 25 fps come each 400 ms; the gap before the middle one is as long as said."""
+    latencies = in_blocks(10, 100)
+    late = (periods - 1) * 400
+    for k in range(50, 60):
+        latencies[k] = (latencies[k] or 0.0) + late
+    found = judged(frames(latencies))
+    assert found[2] is regime or found[1] is regime
+    assert Regime.REAL_TIME not in found
+
+
+def test_two_bursts_are_catching_up_and_three_are_blocks() -> None:
+    for count, blocky in ((2, False), (3, True)):
+        latencies = [20.0] * (12 - 4 * count) + in_blocks(4, 4 * count) + [20.0] * 13  # type: ignore[operator]
+        bursts = regimes.bursts_of(np.sort(frames(latencies).delivered_ns), 40.0 * MS)
+        assert bursts.block.any() == blocky
+
+
+@given(LATENCIES, st.sampled_from(PERIODS_MS), st.integers(-(10**18), 10**18))
+def test_another_origin_of_time_changes_nothing(
+    latencies: list[float | None], period_ms: float, shift: int
+) -> None:
+    made = frames(latencies, period_ms=period_ms)
+    moved = {
+        name: np.where(getattr(made, name) == NULL, NULL, getattr(made, name) + shift)
+        for name in ("due_ns", "scheduled_ns", "captured_ns", "delivered_ns", "rendered_ns")
+    }
+    there = Window(BEGIN + shift, BEGIN + shift, BEGIN + 3 * SECOND + shift, 0, 0)
+    shifted = regimes.live_windows(Frames(**{**vars(made), **moved}), there)
+    back = [Segment(each.from_ns - shift, each.to_ns - shift, each.regime) for each in shifted]
+    assert back == regimes.live_windows(made, window(3))
+
+
+@given(LATENCIES, st.integers(2, 20))
+def test_a_slow_motion_of_a_slow_source_behaves_alike(
+    latencies: list[float | None], factor: int
+) -> None:
+    """From 50 ms a frame on, windows and stalls are counted in periods, so all times may scale."""
+    made = frames(latencies, period_ms=60.0)
+    times = ("due_ns", "scheduled_ns", "captured_ns", "delivered_ns", "rendered_ns")
+    scaled = {
+        name: np.where(getattr(made, name) == NULL, NULL, getattr(made, name) * factor)
+        for name in times
+    }
+    slow = Window(BEGIN * factor, BEGIN * factor, (BEGIN + 6 * SECOND) * factor, 0, 0)
+    found = regimes.live_windows(Frames(**{**vars(made), **scaled}), slow)
+    assert [each.regime for each in found] == judged(made, 6)
+
+
+@given(LATENCIES, st.sampled_from(PERIODS_MS), st.floats(1.0, 400.0), st.floats(1.0, 400.0))
+def test_a_tighter_deadline_never_makes_a_run_more_real_time(
+    latencies: list[float | None], period_ms: float, one_ms: float, other_ms: float
+) -> None:
+    made = frames(latencies, period_ms=period_ms)
+    late = np.array([np.inf if each is None else each for each in latencies])
+    shares = []
+    for deadline in sorted((one_ms, other_ms)):
+        kept = np.where(late <= deadline, FATES.index(Fate.ON_TIME), FATES.index(Fate.LATE))
+        fate = np.where(np.isinf(late), FATES.index(Fate.DROPPED), kept).astype(np.int8)
+        found = regimes.live_windows(Frames(**{**vars(made), "fate": fate}), window(4))
+        shares.append(regimes.shares(found)[Regime.REAL_TIME])
+    assert shares[0] <= shares[1]
+
+
+@given(st.data(), st.sampled_from(PERIODS_MS), st.integers(20, 150))
+def test_one_more_late_or_lost_frame_never_makes_a_run_more_real_time(
+    data: st.DataObject, period_ms: float, count: int
+) -> None:
+    """Of a run whose outputs come one by one."""
+    latencies: list[float | None] = data.draw(
+        st.lists(st.sampled_from([1.0, None, 1.0 + 0.4 * period_ms]), min_size=count,
+                 max_size=count)
+    )  # fmt: skip
+    before = regimes.live_windows(frames(latencies, period_ms=period_ms), window(4))
+    at = data.draw(st.integers(0, count - 1))
+    latencies[at] = data.draw(st.sampled_from([None, 51.3 + 7.25 * period_ms]))
+    after = regimes.live_windows(frames(latencies, period_ms=period_ms), window(4))
+    for one, other in zip(before, after, strict=True):
+        assert one.regime is Regime.REAL_TIME or other.regime is not Regime.REAL_TIME

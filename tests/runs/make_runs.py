@@ -13,7 +13,7 @@ import argparse
 import json
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -256,6 +256,26 @@ def bursty(conditions: Conditions, length: float = 10.0, share: float = 0.03) ->
     return flow(conditions, service, hold=lambda frame, at: at + (32 * MS if frame in slow else 0))
 
 
+def frozen(conditions: Conditions, length_s: float = 2.0, every_s: float = 10.0) -> Story:
+    """Live; but the last 2 of every 10 seconds show the same picture again and again."""
+    conditions.refresh_hz = None
+    story = live(conditions)
+    begin = BEGIN_NS + round(conditions.warmup_s * SECOND)
+    rest = round((every_s - length_s) * SECOND)
+    due = {k: at for k, at, _ in story.frames}
+    old = {k for k, at in due.items() if at >= begin and (at - begin) % (every_s * SECOND) >= rest}
+    marks, shown = [], 0
+    for name, at, frame, said in sorted(story.marks, key=lambda mark: mark[1]):
+        if frame not in old:
+            shown = frame
+        elif name == "presented":
+            given_up = {"stage": "postprocess", "text": "postprocess: kept the last result"}
+            marks.append(("dropped", at, frame, given_up))
+        marks.append((name, at, shown, said))
+    story.marks = marks
+    return story
+
+
 def in_flight_at_end(conditions: Conditions) -> Story:
     """Live; but the last half second of the window never gets a fate."""
     story = live(conditions)
@@ -389,6 +409,7 @@ KINDS: Final[dict[str, Callable[[Conditions], Story]]] = {
     "stalled": stalled,
     "mixed": mixed,
     "bursty": bursty,
+    "frozen": frozen,
     "in-flight": in_flight_at_end,
     "out-of-order": out_of_order,
     "interrupted": interrupted,
@@ -473,7 +494,8 @@ def _gauge(story: Story) -> list[tuple[int, int]]:
     if not story.frames or story.mode != "live":
         return []
     fate = {frame: at for name, at, frame, _ in story.marks if name == "dropped"}
-    fate |= {frame: at for name, at, frame, _ in story.marks if name == "presented"}
+    latest_first = sorted(story.marks, key=lambda mark: mark[1], reverse=True)
+    fate |= {frame: at for name, at, frame, _ in latest_first if name == "presented"}
     entered = np.array(sorted(captured for _, _, captured in story.frames))
     left = np.array(sorted(fate.get(k, 2**62) for k, _, _ in story.frames))
     rng = np.random.default_rng(story.conditions.seed + 3)
@@ -541,7 +563,7 @@ def manifest_of(story: Story, kind: str) -> dict[str, Any]:
         "harness": {"cpu_ns": 900 * MS, "wall_ns": end - begin},
     }  # fmt: skip
     for key, value in story.manifest.items():
-        document[key] = document[key] | value if isinstance(value, dict) else value
+        document[key] = document.get(key, {}) | value if isinstance(value, dict) else value
     return document
 
 
@@ -612,6 +634,40 @@ def make_run(kind: str, path: Path, **changes: Any) -> Path:
             "display": {"refresh_hz": story.conditions.refresh_hz, "phase_ns": 0},
         }  # fmt: skip
     return write_run(story, kind, path)
+
+
+SERIES_ID: Final = "0123456789abcdef"
+SENSOR: Final = "cpu-thermal"
+
+
+def prepared(index: int, of: int) -> dict[str, Any]:
+    """Return what the manifest of a well prepared repeat says: its series, soak and cool-down."""
+    soaked = {"sensor": SENSOR, "start_celsius": 42.0, "end_celsius": 65.0, "celsius_per_min": 0.2}
+    cooled = {"sensor": SENSOR, "idle_celsius": 41.0, "start_celsius": 64.0, "end_celsius": 42.5}
+    return {
+        "series": {"id": SERIES_ID, "index": index, "of": of},
+        "soak": {
+            "outcome": "steady", "why": "1 temperature moved less than 1 C a minute for 3.0 min",
+            "length_ns": 372 * SECOND, "starts": 1, "sensors": [soaked],
+        },
+        "cool_down": None if index == 1 else {
+            "outcome": "cool", "why": "within 2 C of idle", "length_ns": 141 * SECOND,
+            "longest_ns": 300 * SECOND, "sensors": [cooled],
+        },
+    }  # fmt: skip
+
+
+def make_series(kinds: Sequence[str], folder: Path, **changes: Any) -> list[Path]:
+    """Make one Run of each kind in `folder`, as the repeats of a series, each of its own seed."""
+    paths = []
+    for index, kind in enumerate(kinds, start=1):
+        path = make_run(kind, folder / f"repeat-{index}", **{**changes, "seed": 7 + index})
+        manifest = store.read_manifest(path) | prepared(index, len(kinds))
+        manifest["id"] = f"20261121T{index:02d}1500Z-{kind}-test-board"
+        manifest["created"] = f"2026-11-21T{index:02d}:15:00Z"
+        store.write_json(path / store.MANIFEST, manifest)
+        paths.append(path)
+    return paths
 
 
 def write_run(story: Story, kind: str, path: Path) -> Path:

@@ -5,7 +5,7 @@ import pytest
 from probe import cases, cases_device
 from probe.store import Run
 from probe.verdict.evidence import Evidence
-from probe.verdict.sanity import EARLY_NS, contradictions, impossible, little_of
+from probe.verdict.sanity import EARLY_NS, contradictions, impossible, little_of, remedies
 
 
 def with_frame(k: int, **times: int) -> Run:
@@ -37,6 +37,16 @@ def test_each_kind_of_contradiction_is_found_with_its_frame(
 
 def test_a_millisecond_before_its_time_is_two_clocks_read_apart() -> None:
     assert not impossible(Evidence(with_frame(7, captured_ns=-EARLY_NS // cases.MS)))
+
+
+def test_an_answer_from_before_its_request_is_a_contradiction() -> None:
+    run = cases.generating_run()
+    asked = {"t_ns": cases.BEGIN_NS, "kind": "request", "text": "", "attributes": '{"request": 0}'}
+    for early_ms, said in ((0, []), (400, ["1 requests answered before they were made"])):
+        event = asked | {"t_ns": cases.BEGIN_NS + early_ms * cases.MS}
+        evidence = Evidence(cases_device.holding(run, "events", [event]))
+        assert contradictions(evidence) == said
+        assert bool(remedies(evidence)) == bool(said)
 
 
 def test_times_that_are_missing_contradict_nothing() -> None:
