@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 class Phase(StrEnum):
     """Where a run is; `MEASURING` is when nobody should disturb it."""
 
+    COOLING = "cool-down"
+    SOAKING = "soak"
     LOADING = "loading"
     WARM_UP = "warm-up"
     MEASURING = "measuring"
@@ -22,11 +24,16 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Progress:
-    """What a caller is told, about ten times a second; `total_ns` None means no known end."""
+    """What a caller is told, about ten times a second; `total_ns` None means no known end.
+
+    `note` is what is waited for; `repeat` is (i, n) for one of several runs.
+    """
 
     phase: Phase
     elapsed_ns: int
     total_ns: int | None
+    note: str = ""
+    repeat: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from probe.scenario import Scenario, drain_ns
 from probe.tape import SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
 
 POLL_S: Final = 0.1
@@ -59,6 +59,8 @@ class _Session:
     manifest: dict[str, Any]
     progress: Callable[[Progress], None]
     events: list[Event] = field(default_factory=list)
+    until: Callable[[int | None], bool] | None = None
+    """Asked, with the time of the first frame, whether this was enough (of a program as load)."""
 
     def note(self, text: str, **attributes: Any) -> None:
         """Put an event of the program on record."""
@@ -72,34 +74,78 @@ def measure(
     origin: Origin | None = None,
     device: Device | None = None,
     progress: Callable[[Progress], None] | None = None,
+    prepared: Mapping[str, Any] | None = None,
 ) -> Path:
     """Run the scenario's program once and return the directory of the Run, made below `folder`.
 
-    A program that fails, hangs or is interrupted does not raise: the manifest's `state` and
-    `program.outcome` say so, and what was measured is kept. Raises `UsageError` for a program or a
-    collector that cannot be used, `EnvironmentUnmet` when the Run cannot be written; its message
-    then says where the tapes are.
+    `prepared` goes into the manifest: what came before this run (`probe.series`). A program that
+    fails, hangs or is interrupted does not raise: the manifest's `state` and `program.outcome` say
+    so, and what was measured is kept. Raises `UsageError` for a program or a collector that cannot
+    be used, `EnvironmentUnmet` when the Run cannot be written; its message then says where the
+    tapes are.
     """
     device = device or Device("local")
     chosen = _collectors(scenario)
-    session = _open(scenario, folder, origin or Origin(), device, progress or (lambda _: None))
+    session = _open(
+        scenario,
+        folder,
+        origin or Origin(),
+        device,
+        progress or (lambda _: None),
+        prepared=prepared or {},
+    )
     sampling = Sampling(chosen)
     try:
-        with _interruptible():
-            try:
-                child = _launch(session, sampling)
-                try:
-                    _watch(session, child, sampling, device)
-                finally:
-                    child.close()
-            finally:
-                sampling.stop()
+        child = _go(session, sampling, device)
         session.progress(Progress(Phase.FINALISING, 0, None))
         _conclude(session, child, sampling)
     except (EnvironmentUnmet, UsageError):
         _discard_if_nothing(session)
         raise
     return session.path
+
+
+@dataclass(frozen=True)
+class Exertion:
+    """How a program that was run as load came to its end: as `program` in run.json says it."""
+
+    outcome: str
+    why: str
+
+
+def exert(
+    scenario: Scenario, until: Callable[[int | None], bool], *, device: Device | None = None
+) -> Exertion:
+    """Run the scenario's program as load, watched as if measured, and keep nothing of it.
+
+    It is stopped when `until`, asked ten times a second with the time of its first frame (None
+    before), says that it was enough; it may also end by itself. Raises as `measure`.
+    """
+    sampling = Sampling(_collectors(scenario))
+    with contextlib.ExitStack() as stack:
+        place = tempfile.TemporaryDirectory(
+            prefix=store.TAPES_PREFIX, dir=_room(), ignore_cleanup_errors=True
+        )
+        path = Path(stack.enter_context(place))
+        manifest: dict[str, Any] = {"bounds": _bounds(scenario), "program": {}}
+        session = _Session(scenario, path, path, manifest, lambda _: None, until=until)
+        child = _go(session, sampling, device or Device("local"))
+    said = [event.text for event in session.events] + child.error_tail.splitlines()[-1:]
+    return Exertion(manifest["program"]["outcome"], "; ".join(said))
+
+
+def _go(session: _Session, sampling: Sampling, device: Device) -> Child:
+    """Run the program from its start to its end; nothing of it or of a collector is left."""
+    with interruptible():
+        try:
+            child = _launch(session, sampling)
+            try:
+                _watch(session, child, sampling, device)
+            finally:
+                child.close()
+        finally:
+            sampling.stop()
+    return child
 
 
 def _collectors(scenario: Scenario) -> list[Any]:
@@ -120,16 +166,16 @@ def _open(
     origin: Origin,
     device: Device,
     progress: Callable[[Progress], None],
+    *,
+    prepared: Mapping[str, Any],
 ) -> _Session:
     """Make the Run's directory and write its manifest, in state `running`."""
     inventory = local.inventory(device)
     created = time.gmtime()
     slug = re.sub(r"[^a-z0-9]+", "-", str(inventory["name"]).lower()).strip("-") or "device"
     identity = f"{time.strftime('%Y%m%dT%H%M%SZ', created)}-{scenario.name}-{slug}"
-    path = _make_directory(folder, identity)
+    path = make_directory(folder, identity)
     session = _Session(scenario, path, _tape_folder(path), {}, progress)
-    in_command = scenario.mode == "command"
-    open_ended = in_command and "duration" not in scenario.run.model_fields_set
     session.manifest.update(
         {
             "schema": store.SCHEMA,
@@ -146,11 +192,8 @@ def _open(
                 "resolved": scenario.document(),
                 "hashes": provenance.hashes(scenario, origin.text),
             },
-            "bounds": {
-                "warmup_ns": scenario.run.warmup,
-                "duration_ns": None if open_ended else scenario.run.duration,
-                "drain_ns": drain_ns(scenario),
-            },
+            "bounds": _bounds(scenario),
+            **prepared,
             "device": inventory,
             "clocks": {"clock": "CLOCK_MONOTONIC", **_clock_pair("start")},
             "window": None,
@@ -175,8 +218,22 @@ def _open(
     return session
 
 
-def _make_directory(folder: Path, identity: str) -> Path:
-    hint = "give a folder that you may write to, with -o DIR"
+def _bounds(scenario: Scenario) -> dict[str, int | None]:
+    """Return the lengths of a run; a command goes on until it ends, unless it is told how long."""
+    open_ended = scenario.mode == "command" and "duration" not in scenario.run.model_fields_set
+    return {
+        "warmup_ns": scenario.run.warmup,
+        "duration_ns": None if open_ended else scenario.run.duration,
+        "drain_ns": drain_ns(scenario),
+    }
+
+
+def make_directory(folder: Path, identity: str) -> Path:
+    """Make a new directory below `folder`, numbered where there is one of that name.
+
+    Raises `UsageError` where `folder` is no folder, `EnvironmentUnmet` where it cannot be made.
+    """
+    hint = "give another folder, one that you may write to"
     for attempt in range(1, 100):
         path = folder / (identity if attempt == 1 else f"{identity}-{attempt}")
         try:
@@ -197,13 +254,21 @@ def _make_directory(folder: Path, identity: str) -> Path:
 
 def _tape_folder(path: Path) -> Path:
     """Return a folder for tapes: on tmpfs where there is room, so writeback disturbs nobody."""
+    shared = _room()
     with contextlib.suppress(OSError):
-        if shutil.disk_usage(store.SHARED_MEMORY).free >= TMPFS_ROOM_BYTES:
-            prefix = store.tapes_prefix(path.name)
-            return Path(tempfile.mkdtemp(prefix=prefix, dir=store.SHARED_MEMORY))
+        if shared is not None:
+            return Path(tempfile.mkdtemp(prefix=store.tapes_prefix(path.name), dir=shared))
     inside = path / store.TAPES
     inside.mkdir()
     return inside
+
+
+def _room() -> Path | None:
+    """Return the tmpfs if there is room for tapes on it."""
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(store.SHARED_MEMORY).free >= TMPFS_ROOM_BYTES:
+            return store.SHARED_MEMORY
+    return None
 
 
 def _launch(session: _Session, sampling: Sampling) -> Child:
@@ -249,6 +314,8 @@ def _until_over(session: _Session, child: Child, sampling: Sampling) -> str:
             spilled_ns = now
             sampling.spill(session.tapes / store.SPILL)
         session.progress(course.progress(watch.first_ns, child.started_ns, now))
+        if session.until is not None and session.until(watch.first_ns):
+            return _end(session, child, "stopped", "stopped: it was load for long enough")
         late = course.overdue(watch.first_ns, child.started_ns, now)
         if late is not None:
             return _end(session, child, *late)
@@ -336,7 +403,7 @@ def _clock_pair(when: str) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Treat SIGTERM and SIGHUP like Ctrl-C while a program runs (main thread only)."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -353,4 +420,13 @@ def _interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-__all__ = ["Origin", "Phase", "Progress", "measure"]
+__all__ = [
+    "Exertion",
+    "Origin",
+    "Phase",
+    "Progress",
+    "exert",
+    "interruptible",
+    "make_directory",
+    "measure",
+]

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from probe import errors
 from probe.model import VERDICT_SCHEMA, Audit, Finding, FindingOutcome, ValidityStatus
+from probe.preparation import Soaked
 from probe.regimes import foremost, held_ns, merged, shares
+from probe.verdict import history, repeats, rules, summary, tiers
 from probe.verdict import limits as limited
-from probe.verdict import rules, summary
 from probe.verdict.copies import copies
 from probe.verdict.evidence import Evidence
 from probe.verdict.generation import ms_per_frame
@@ -80,7 +81,7 @@ def judge(run: Run, limits: Iterable[Limit] = ()) -> dict[str, Any]:
 
     `limits` are asked of it beside those of its scenario.
     """
-    evidence = Evidence(run)
+    evidence = Evidence(run, repeats.series_of(run))
     verdict = _unlimited(run, evidence)
     verdict["limits"] = [
         *limited.of_scenario(evidence, verdict), *limited.rows(limits, evidence, verdict),
@@ -168,11 +169,15 @@ def _judgement(evidence: Evidence, found: list[Finding]) -> dict[str, Any]:
         "regime_share": {each.value: part for each, part in share.items()} or None,
         "real_time": {
             "outcome": answer.outcome.value, "rule": answer.rule, "reason": answer.reason,
+            "remedy": answer.remedy,
         },
         "regimes": [
             {"from_ns": each.from_ns, "to_ns": each.to_ns, "regime": each.regime.value}
             for each in merged(evidence.windows)
         ],
+        **_history(evidence),
+        "series": repeats.document(evidence.series),
+        **repeats.heat(evidence),
         "real_time_held_s": held_ns(evidence.windows) / 1e9
         if evidence.windows and not evidence.generates
         else None,
@@ -182,12 +187,21 @@ def _judgement(evidence: Evidence, found: list[Finding]) -> dict[str, Any]:
                 "title": rule.title,
                 "outcome": ruled[rule.number].outcome.value,
                 "reason": ruled[rule.number].reason,
+                "remedy": ruled[rule.number].remedy,
                 "applies": ruled[rule.number].applies,
                 "decides": rule.decides,
             }
             for rule in rules.RULES
         ],
     }  # fmt: skip
+
+
+def _history(evidence: Evidence) -> dict[str, Any]:
+    changes = history.latency_changes(evidence)
+    return {
+        "latency_changes": [change._asdict() for change in changes],
+        "course": history.course(evidence, changes),
+    }
 
 
 def _numbers(evidence: Evidence) -> dict[str, Any]:
@@ -244,12 +258,17 @@ def exit_code(manifest: Mapping[str, Any], verdict: Mapping[str, Any]) -> int:
     state = manifest.get("state")
     applies = {
         errors.EXIT_INTERRUPTED: state == "interrupted",
-        errors.EXIT_PROGRAM: state == "program failed",
+        errors.EXIT_PROGRAM: state == "program failed" or _failed_in_soak(manifest),
         errors.EXIT_INCONCLUSIVE: verdict["validity"]["status"] == ValidityStatus.INVALID
         or any(each["outcome"] == FindingOutcome.NOT_MEASURED for each in verdict["limits"]),
         errors.EXIT_FAILED: failed(verdict),
     }
     return next((code for code in errors.PRECEDENCE if applies.get(code)), errors.EXIT_OK)
+
+
+def _failed_in_soak(manifest: Mapping[str, Any]) -> bool:
+    soak = tiers.soak_of(manifest)
+    return soak is not None and soak["outcome"] == Soaked.PROGRAM_FAILED
 
 
 def failed(verdict: Mapping[str, Any]) -> bool:

@@ -25,7 +25,9 @@ def command(*, terminal: Terminal, folder: Path) -> int:
         )
     from probe import store
 
-    rows = [_row(file.parent) for file in folder.glob(f"*/{store.MANIFEST}")]
+    # the repeats of a series stand in a folder of their own
+    found = [file for depth in ("*", "*/*") for file in folder.glob(f"{depth}/{store.MANIFEST}")]
+    rows = [_row(file.parent) for file in found]
     rows.sort(key=lambda row: (row["created"] or "", row["path"]))
     if not rows:
         terminal.say(f"{folder}: no Runs")

@@ -11,17 +11,21 @@ from probe.console.copies_option import copies_option, copies_override
 from probe.console.fail_on import exit_code, fail_on_option, silenced
 from probe.console.limit_option import check_tracks, limit_option, parsed
 from probe.console.terminal import Terminal, speaking
+from probe.console.tier_option import repeats_override, tier_options, tier_overrides
 from probe.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from probe.console.judged import Judged
+    from probe.console.repeated import Repeated
     from probe.scenario import Scenario
     from probe.scenario.file import Loaded
 
 DEFAULT = "live-background-blur"
 FAILED = "failed"
+LONG_NS = 60 * 10**9
+"""A measurement of this length says before how long it may take."""
 COMMAND = "liveprobe.command"
 """Key of click's context: what stood behind ``--``."""
 
@@ -67,6 +71,7 @@ def complete_scenario(
     help="Change any key by its path: stage.infer.threads=2. Repeatable.",
 )
 @click.option("--duration", metavar="TIME", help="Short for --set run.duration=TIME.")
+@tier_options
 @copies_option
 @limit_option
 @click.option(
@@ -91,6 +96,8 @@ def command(
     model: str | None,
     overrides: tuple[str, ...],
     duration: str | None,
+    repeats: int | None,
+    tier: str | None,
     copies: str | None,
     limits: tuple[str, ...],
     folder: Path,
@@ -104,6 +111,7 @@ def command(
     liveprobe run live-face-boxes --clip talk.mp4 --model faces.onnx
     liveprobe run --set run.duration=10m --set stage.infer.threads=2
     liveprobe run --limit 'latency.p99<50ms' --limit 'rate>=29.7fps'
+    liveprobe run --tier certified               five repeats of 600 s, each after a soak
     liveprobe run --set run.duration=30s -- python my_program.py
 
     Behind `--` stands any command: it is measured as the program under test, as far as it speaks
@@ -113,24 +121,47 @@ def command(
     behind: list[str] | None = context.meta[COMMAND]
     if duration is not None:
         overrides += (f"run.duration={duration}",)
-    overrides += copies_override(copies)
+    overrides += (*repeats_override(repeats), *copies_override(copies))
     loaded = _loaded(scenario, overrides, inputs=(clip, model), behind=behind, limits=limits)
+    if tier is not None and (more := tier_overrides(loaded.scenario, tier, overrides)):
+        overrides += more
+        loaded = _loaded(scenario, overrides, inputs=(clip, model), behind=behind, limits=limits)
     check_tracks(parsed(loaded.scenario.limits))
     if dry_run:
         return _would_measure(terminal, loaded, folder)
-    from probe.console import judged, progress
+    found = _measured(terminal, loaded, folder)
+    reports = [] if no_report else _reports(found)
+    _show(terminal, found, reports)
+    if found.complaint is not None:
+        terminal.error(found.complaint.message, remedy=found.complaint.remedy)
+    return _exit_code(found, silent)
 
+
+def _measured(terminal: Terminal, loaded: Loaded, folder: Path) -> Repeated:
+    from probe import series
+    from probe.console import progress, repeated, series_text
+
+    run = loaded.scenario.run
+    longest = series.longest(loaded.scenario)
+    if longest.total_ns >= LONG_NS or run.repeats > 1:
+        terminal.say(f"it takes {series_text.longest(longest, repeats=run.repeats)}")
     with progress.Display(terminal) as display:
-        result = judged.measured(loaded, folder, display)
-    lines = [f"  run       {result.path}"]
-    if not no_report:
-        report = result.path / judged.REPORT
-        judged.write_new(report, judged.render([result]), force=False)
-        lines.append(f"  report    {report}")
-    _show(terminal, result, lines)
-    if result.complaint is not None:
-        terminal.error(result.complaint.message, remedy=result.complaint.remedy)
-    return _exit_code(result, silent)
+
+        def told(one: Judged) -> None:
+            if run.repeats > 1:
+                terminal.say(series_text.line(one))
+
+        return repeated.measured(loaded, folder, display, told)
+
+
+def _reports(found: Repeated) -> list[Path]:
+    """Write the report of each Run, and return where they are."""
+    from probe.console import judged
+
+    paths = [one.path / judged.REPORT for one in found.members]
+    for path, one in zip(paths, found.members, strict=True):
+        judged.write_new(path, judged.render([one]), force=False)
+    return paths
 
 
 def _loaded(
@@ -189,6 +220,7 @@ def _would_measure(terminal: Terminal, loaded: Loaded, folder: Path) -> int:
     lines = [
         f"would measure {scenario.name} ({scenario.mode})" + (", custom" if loaded.custom else ""),
         f"  warm-up   {run.warmup / 1e9:g} s, then {_length(scenario)}",
+        *_preparation(scenario),
         *(f"  {name:<9} {value}" for name, value in inputs.items()),
         *(f"  changed   {item}" for item in loaded.overrides),
         *(f"  limit     {item}" for item in scenario.limits),
@@ -204,23 +236,44 @@ def _would_measure(terminal: Terminal, loaded: Loaded, folder: Path) -> int:
     return EXIT_OK
 
 
+def _preparation(scenario: Scenario) -> list[str]:
+    from probe import series
+    from probe.console import series_text
+
+    run = scenario.run
+    if run.repeats == 1 and not run.soak:
+        return []
+    soaked = ", each after a soak" if run.soak else ""
+    longest = series_text.longest(series.longest(scenario), repeats=run.repeats)
+    return [f"  repeats   {run.repeats}{soaked}", f"  takes     {longest}"]
+
+
 def _length(scenario: Scenario) -> str:
     if scenario.mode == "command" and "duration" not in scenario.run.model_fields_set:
         return "measured until the command ends"
     return f"{scenario.run.duration / 1e9:g} s measured"
 
 
-def _show(terminal: Terminal, result: Judged, more: list[str]) -> None:
-    from probe.console import verdict_text
+def _show(terminal: Terminal, found: Repeated, reports: list[Path]) -> None:
+    from probe.console import series_text, verdict_text
 
-    lines = verdict_text.lines(result.run.manifest, result.verdict)
-    terminal.result("\n".join([*lines, *more]), result.verdict)
+    first = found.members[0]
+    if found.of > 1:
+        more = [f"  series    {first.path.parent}"]
+        if reports:
+            more.append(f"  reports   {reports[0].name} in each")
+        lines, document = series_text.lines(found), series_text.document(found)
+    else:
+        more = [f"  run       {first.path}", *(f"  report    {path}" for path in reports)]
+        lines, document = verdict_text.lines(first.run.manifest, first.verdict), first.verdict
+    terminal.result("\n".join([*lines, *more]), document)
     if terminal.json:
         for line in more:
             terminal.say(line.strip())
 
 
-def _exit_code(result: Judged, silent: frozenset[int]) -> int:
+def _exit_code(found: Repeated, silent: frozenset[int]) -> int:
     from probe import judge
 
-    return exit_code(result.exit_code, silent, failed=judge.failed(result.verdict))
+    failed = any(judge.failed(one.verdict) for one in found.members)
+    return exit_code(found.exit_code, silent, failed=failed)

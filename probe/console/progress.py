@@ -27,6 +27,7 @@ class Display:
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
         self._phase = ""
+        self._repeat: tuple[int, int] | None = None
         self._next_s = 0.0
         self._status: Any = None
         mode = terminal.progress if terminal.verbosity >= 0 else "off"
@@ -47,9 +48,9 @@ class Display:
 
     def __call__(self, progress: Progress) -> None:
         """Show one progress of the engine, if it is time to."""
-        begins = progress.phase.value != self._phase
+        begins = (progress.phase.value, progress.repeat) != (self._phase, self._repeat)
         if begins:
-            self._phase = progress.phase.value
+            self._phase, self._repeat = progress.phase.value, progress.repeat
             self._stop()
             self._announce(progress)
         if self._phase == MEASURING and not self._always:
@@ -68,7 +69,8 @@ class Display:
             return
         if self._phase == MEASURING and not self._always:
             length = "" if progress.total_ns is None else f" for {progress.total_ns / 1e9:g} s"
-            self._terminal.say(f"measuring{length}, quietly: a display would disturb it")
+            said = f"measuring{length}, quietly: a display would disturb it"
+            self._terminal.say(_of_repeat(progress) + said)
         elif self._lines:
             self._terminal.say(text(progress))
 
@@ -87,8 +89,14 @@ class Display:
 
 
 def text(progress: Progress) -> str:
-    """Write one progress: ``warm-up 2 of 5 s``."""
-    elapsed = f"{progress.elapsed_ns / 1e9:.0f}"
-    if progress.total_ns is None:
-        return f"{progress.phase.value} {elapsed} s"
-    return f"{progress.phase.value} {elapsed} of {progress.total_ns / 1e9:g} s"
+    """Write one progress: ``repeat 2 of 5: soak 62 of 300 s: soc 61.2 C, still rising``.
+
+    Of a single run that waits for nothing it is ``warm-up 2 of 5 s``.
+    """
+    elapsed = f"{_of_repeat(progress)}{progress.phase.value} {progress.elapsed_ns / 1e9:.0f}"
+    total = "" if progress.total_ns is None else f" of {progress.total_ns / 1e9:g}"
+    return f"{elapsed}{total} s" + (f": {progress.note}" if progress.note else "")
+
+
+def _of_repeat(progress: Progress) -> str:
+    return "" if progress.repeat is None else "repeat {} of {}: ".format(*progress.repeat)

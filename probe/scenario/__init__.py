@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from probe import limits
 from probe.errors import UsageError
+from probe.preparation import COOL_LONGEST_NS
 from probe.scenario.types import (
     NANOSECONDS,
     Box,
@@ -54,7 +55,14 @@ class RunPart(Part):
     seed: int = Field(
         default=7, ge=0, lt=2**32, description="of everything that is drawn by chance"
     )
-    repeats: int = Field(default=1, ge=1, le=1, description="this version measures once a call")
+    repeats: int = Field(default=1, ge=1, le=100, description="runs, with a cool-down between")
+    soak: bool = Field(
+        default=False, description="load the device before each run until it is evenly hot"
+    )
+    cool_down: Duration = Field(
+        default=COOL_LONGEST_NS,
+        description="longest wait between repeats; without a sensor all of it",
+    )
     hang: PositiveDuration = Field(
         default=20 * 10**9, description="no record for this long: the program hangs"
     )

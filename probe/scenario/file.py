@@ -127,8 +127,16 @@ def find(reference: str, folder: Path) -> Path:
     raise ScenarioError(f"{reference}: no scenario and no file of that name{hint}", remedy=listing)
 
 
-def read_text(path: Path) -> str:
-    """Read a scenario file of at most `LARGEST_BYTES`; raises `ScenarioError` with what to do."""
+def read_text(
+    path: Path,
+    *,
+    kind: str = "scenario",
+    remedy: str = "`liveprobe init FILE` writes one to begin with",
+) -> str:
+    """Read a TOML file of at most `LARGEST_BYTES`; raises `ScenarioError` with what to do.
+
+    `kind` is what the file is to be, `remedy` what shows how one is written.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST_BYTES + 1)
@@ -139,8 +147,7 @@ def read_text(path: Path) -> str:
         ) from error
     if len(data) > LARGEST_BYTES:
         raise ScenarioError(
-            f"{path}: larger than {LARGEST_BYTES // 1024} KiB, so it is no scenario",
-            remedy="`liveprobe init FILE` writes one to begin with",
+            f"{path}: larger than {LARGEST_BYTES // 1024} KiB, so it is no {kind}", remedy=remedy
         )
     try:
         return data.decode("utf-8-sig")
@@ -148,7 +155,7 @@ def read_text(path: Path) -> str:
         line = data[: error.start].count(b"\n") + 1
         raise ScenarioError(
             f"{path}: not UTF-8 text (line {line}, byte 0x{data[error.start]:02x})",
-            remedy="save it as UTF-8; `liveprobe init FILE` writes one to begin with",
+            remedy=f"save it as UTF-8; {remedy}",
         ) from error
 
 

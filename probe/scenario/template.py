@@ -51,7 +51,7 @@ _SET: Final[dict[str, dict[Key, Any]]] = {
         ("stage", "postprocess", "kind"): "image",
     },
 }
-_NOT_HERE: Final = frozenset({("program", "command"), ("run", "repeats")})
+_NOT_HERE: Final = frozenset({("program", "command")})
 _COLUMN: Final = 40
 _WIDTH: Final = 100
 

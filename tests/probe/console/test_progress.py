@@ -12,6 +12,8 @@ from probe.engine import Phase, Progress
 
 S = 10**9
 STORY = [
+    *(Progress(Phase.COOLING, n * S, 300 * S, "soc 61.0 C, idle 40.0 C") for n in range(3)),
+    *(Progress(Phase.SOAKING, n * S, 300 * S) for n in range(3)),
     *(Progress(Phase.LOADING, n * S, None) for n in range(2)),
     *(Progress(Phase.WARM_UP, n * S, 5 * S) for n in range(5)),
     *(Progress(Phase.MEASURING, n * S, 24 * S) for n in range(24)),
@@ -84,6 +86,20 @@ def test_off_and_quiet_say_nothing(monkeypatch: pytest.MonkeyPatch, terminal: Wa
 def test_a_progress_in_words() -> None:
     assert text(Progress(Phase.LOADING, 3 * S, None)) == "loading 3 s"
     assert text(Progress(Phase.WARM_UP, 3 * S, 5 * S)) == "warm-up 3 of 5 s"
+    soak = Progress(Phase.SOAKING, 62 * S, 300 * S, "soc 61.2 C, moved +1.4 C a minute", (2, 5))
+    assert text(soak) == "repeat 2 of 5: soak 62 of 300 s: soc 61.2 C, moved +1.4 C a minute"
+
+
+def test_the_same_phase_of_the_next_repeat_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    terminal = Watched()
+    terminal.__dict__["console"] = Console(file=stream, width=200, highlight=False)
+    monkeypatch.setattr("probe.console.progress.time.monotonic", lambda: 0.0)
+    with Display(terminal) as display:
+        for repeat in ((1, 2), (1, 2), (2, 2)):
+            display(Progress(Phase.MEASURING, 0, 3 * S, repeat=repeat))
+    lines = stream.getvalue().splitlines()
+    assert [line[:13] for line in lines] == ["repeat 1 of 2", "repeat 2 of 2"]
 
 
 def test_what_is_harmless_stays_and_what_is_not_is_written_out() -> None:

@@ -38,6 +38,20 @@ def test_the_answer_comes_first_and_numbers_have_units_limits_and_counts() -> No
     ]
 
 
+def test_what_to_do_and_when_it_changed_stand_below_the_answer() -> None:
+    answer = {"outcome": "inconclusive", "rule": 2, "reason": "insufficient: 180 frames measured",
+              "remedy": "run 10 s longer"}  # fmt: skip
+    changed = {"latency_changes": [{}], "course": "real-time for 6 s; latency rose"}
+    told = lines(COMPLETE, verdict(real_time=answer, **changed))
+    assert told[0].endswith("is inconclusive by rule 2: insufficient: 180 frames measured")
+    assert told[1:3] == [
+        "  remedy    run 10 s longer",
+        "  course    real-time for 6 s; latency rose",
+    ]
+    steady = lines(COMPLETE, verdict(regimes=[{}], latency_changes=[], course="real-time for 6 s"))
+    assert not any("course" in line or "remedy" in line for line in steady)
+
+
 def test_lost_and_unstated_percentiles_are_words() -> None:
     latency = {"p50": "lost", "p99": None, "n": 9}
     text = lines(COMPLETE, verdict(latency_ms=latency, slack_p99_ms=None))[2]

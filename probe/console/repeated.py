@@ -1,0 +1,101 @@
+"""From a scenario to all of its judged Runs: one, or a series of repeats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from probe.console import judged
+from probe.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_PROGRAM,
+    PRECEDENCE,
+    ProbeError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from probe.console.judged import Judged
+    from probe.engine import Progress
+    from probe.scenario.file import Loaded
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """The Runs that were measured, in order, each judged beside all others.
+
+    `of` is how many were asked for. `complaint` is what stopped the program, or kept the next
+    repeat from being measured; `interrupted` says that somebody stopped it between two.
+    """
+
+    members: tuple[Judged, ...]
+    of: int
+    complaint: ProbeError | None = None
+    interrupted: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code that all Runs together ask for."""
+        codes = {one.exit_code for one in self.members}
+        if self.complaint is not None:
+            codes.add(self.complaint.exit_code)
+        if self.interrupted:
+            codes.add(EXIT_INTERRUPTED)
+        # a complaint of usage comes after all that was measured
+        return next((code for code in PRECEDENCE if code in codes), max(codes, default=EXIT_OK))
+
+
+def measured(
+    loaded: Loaded,
+    folder: Path,
+    progress: Callable[[Progress], None] | None = None,
+    told: Callable[[Judged], None] | None = None,
+) -> Repeated:
+    """Measure a scenario as often as it asks, and judge each Run; `told` is given each at once.
+
+    An interrupt or an error ends a series, and keeps the Runs that it has; it is raised where there
+    is none. A program that failed is measured again, but not where it never gave anything to
+    measure. Raises as `probe.console.judged.measured`.
+    """
+    scenario = judged.ready(loaded)
+    from probe import engine, series
+
+    found: list[Judged] = []
+    complaint: ProbeError | None = None
+    interrupted = False
+
+    def each(path: Path) -> bool:
+        one = judged.concluded(path)
+        found.append(one)
+        if told is not None:
+            told(one)
+        return _goes_on(one)
+
+    origin = engine.Origin(loaded.text, custom=loaded.custom, overrides=loaded.overrides)
+    try:
+        if scenario.run.repeats == 1:
+            each(series.measure_once(scenario, folder, origin=origin, progress=progress))
+        else:
+            series.measure(scenario, folder, each, origin=origin, progress=progress)
+    except KeyboardInterrupt:
+        interrupted = True
+        if not found:
+            raise
+    except ProbeError as error:
+        complaint = error
+        if not found:
+            raise
+    if len(found) > 1:  # each sees all others now
+        found = [replace(judged.judged(one.path), complaint=one.complaint) for one in found]
+    complaint = complaint or next((one.complaint for one in found if one.complaint), None)
+    return Repeated(tuple(found), scenario.run.repeats, complaint, interrupted)
+
+
+def _goes_on(one: Judged) -> bool:
+    """Say whether measuring once more can tell anything."""
+    if one.complaint is not None or one.run.manifest["state"] == "interrupted":
+        return False
+    return not (one.exit_code == EXIT_PROGRAM and one.run.manifest["window"] is None)
