@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = 1
 LEVEL: Final = 0.05
-"""One minus the confidence of every interval, over all metrics together (METHOD: 95 %)."""
+"""One minus the confidence of every interval, each for its own metric (METHOD: 95 %)."""
 
 
 NOMINAL_LEVEL: Final = 0.03
@@ -71,10 +71,10 @@ def compare(
     `names` are the metrics to compare, the usual ones where none is given; `vary` are conditions
     that are meant to differ; an effect of less than `least_percent` of the base's mean is called no
     difference, whatever its certainty. The document has `sides`; `environment`, what differs, the
-    worst first; `comparable` and `reason`; `metrics`, each with every run's value a side and an
-    entry in `against` for each other side (`difference`, `interval`, `p_value`, `verdict`,
-    `reason`); `summary`, how often each verdict was given, a side. Raises `UsageError` for unknown
-    metrics.
+    worst first; `comparable` and `reason`; `metrics`, each with every run's value a side (`missing`
+    says why there is none) and an entry in `against` for each other side (`difference`, `interval`,
+    `p_value`, `verdict`, `reason`); `summary`, how often each verdict was given, a side. Raises
+    `UsageError` for unknown metrics.
     """
     sides = [base, *others]
     found = differences([side.runs for side in sides], vary)
@@ -113,7 +113,7 @@ def _readings(sides: Sequence[Side], names: Sequence[str]) -> Table:
     """Return each metric with a reading a run, by side; what nobody asked and no run has is out."""
     evidence = [[(Evidence(run), verdict) for run, verdict in side.runs] for side in sides]
     if names:
-        chosen = [metrics.find(name) for name in names]
+        chosen = [metrics.find(name) for name in dict.fromkeys(names)]
     else:
         known = {name: None for side in evidence for each, _ in side for name in stages(each)}
         chosen = [
@@ -137,9 +137,14 @@ def _row(metric: Metric, values: list[list[Reading]]) -> dict[str, Any]:
         "better": metric.better,
         "definition": metric.definition,
         "values": [[_number(each.value) for each in side] for side in values],
+        "missing": [[_missing(each) for each in side] for side in values],
         "means": [_mean(side) for side in values],
         "against": [],
     }
+
+
+def _missing(each: Reading) -> str | None:
+    return None if each.value is not None else each.why or "not measured"
 
 
 def _number(value: float | None) -> float | str | None:
@@ -255,6 +260,21 @@ def _summary(rows: list[dict[str, Any]], at: int, name: str) -> dict[str, Any]:
     for row in rows:
         counts[row["against"][at]["verdict"]] += 1
     return {"side": name, **counts}
+
+
+def answer(summary: Mapping[str, Any]) -> str:
+    """Return what the verdicts of a side say together; they are counted, never weighed."""
+    if summary[Word.BETTER] and summary[Word.WORSE]:
+        return "better in some, worse in others"
+    for word in (Word.WORSE, Word.BETTER):
+        if summary[word]:
+            return word.value
+    return "no difference beyond noise" if summary[Word.SAME] else "not decided"
+
+
+def letter(at: int) -> str:
+    """Return the name of a side in a table: A is the base."""
+    return chr(ord("A") + at) if at < ord("Z") - ord("A") + 1 else f"side {at + 1}"
 
 
 def regressed(document: Mapping[str, Any]) -> bool:

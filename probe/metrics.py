@@ -189,8 +189,14 @@ def find(name: str) -> Metric:
     near = nearest(name)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise UsageError(
-        f"{name}: no such metric{hint}", remedy="`liveprobe schema metrics` lists them all"
+        f"{_shown(name)}: no such metric{hint}", remedy="`liveprobe schema metrics` lists them all"
     )
+
+
+def _shown(name: str) -> str:
+    """Write a name that is none; letters that only look like others stand as their numbers."""
+    strange = sorted({f"U+{ord(each):04X}" for each in name if not each.isascii()})
+    return (name or "''") + (f" (it has {', '.join(strange)})" if strange else "")
 
 
 def _of_track(name: str) -> Metric | None:
@@ -214,7 +220,8 @@ def nearest(name: str) -> list[str]:
     candidates = [_filled(each.name, lowered) for each in METRICS]
     below = [each for each in candidates if each.startswith(lowered + ".")]
     if len(below) > _NEAR:  # without a statistic: the usual ones
-        below = [each for each in below if each.endswith((".p50", ".p95", ".p99"))]
+        usual = [each for each in below if each.endswith((".p50", ".p95", ".p99"))]
+        below = usual or [each.name for each in METRICS if each.name in below and each.compared]
     meant = [_SYNONYMS[lowered.replace("_", "")]] if lowered.replace("_", "") in _SYNONYMS else []
     leaf = [each for each in candidates if each.rpartition(".")[2] == lowered]
     close = difflib.get_close_matches(lowered, candidates, n=_NEAR, cutoff=0.6)

@@ -34,6 +34,14 @@ def providers(manifest: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, 
     return (asked, got) if asked and got else None
 
 
+def refresh_hz(manifest: Mapping[str, Any]) -> float | None:
+    """Return how often the display refreshes."""
+    hertz = table(manifest, "display").get("refresh_hz")
+    if not isinstance(hertz, (int, float)) or isinstance(hertz, bool):
+        return None
+    return float(hertz) if 0 < hertz < MOST else None
+
+
 def model_bytes(manifest: Mapping[str, Any]) -> int | None:
     """Return the size of the model's file."""
     return count(table(manifest, "model").get("bytes"))

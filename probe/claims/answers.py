@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from probe import statistics
-from probe.claims.file import REAL_TIME
+from probe.claims.words import REAL_TIME
 from probe.errors import UsageError
 from probe.limits import parse
 from probe.model import Outcome, ValidityStatus
@@ -34,7 +34,8 @@ class Told:
     """What one Run says of one test.
 
     `value` is in `unit`, infinite where lost; `low` and `high` bound a mean at 98 %, so that each
-    side is sure at 99 %. `single`: it is one number, which needs more runs to agree with.
+    side is sure at 99 %. `single`: it is one number, which needs more runs to agree with. `n`
+    counts the values that it was taken from; `needs` is what would tell, where that is known.
     """
 
     outcome: Outcome
@@ -45,6 +46,8 @@ class Told:
     low: float | None = None
     high: float | None = None
     single: bool = False
+    n: int | None = None
+    needs: str | None = None
 
 
 def told(test: str, evidence: Evidence, verdict: Mapping[str, Any]) -> Told:
@@ -52,11 +55,13 @@ def told(test: str, evidence: Evidence, verdict: Mapping[str, Any]) -> Told:
     if verdict["validity"]["status"] == ValidityStatus.INVALID:
         reasons = verdict["validity"]["reasons"]
         why = f": {reasons[0]}" if reasons else ""
-        return Told(Outcome.INCONCLUSIVE, f"the measurement is invalid{why}; measure again")
+        text = f"the measurement is invalid{why}; measure again"
+        return Told(Outcome.INCONCLUSIVE, text, needs="a valid measurement")
     if test == REAL_TIME:
         found = verdict["real_time"]
         rule = "" if found["rule"] is None else f"rule {found['rule']}: "
-        return Told(Outcome(found["outcome"]), f"{rule}{found['reason'] or 'every rule holds'}")
+        reason = f"{rule}{found['reason'] or 'every rule holds'}"
+        return Told(Outcome(found["outcome"]), reason, needs=found.get("remedy"))
     limit = parse(test)
     return _of_limit(limit, reading(limit.metric, evidence, verdict), evidence)
 
@@ -69,7 +74,8 @@ def _of_limit(limit: Limit, found: Reading, evidence: Evidence) -> Told:
     if found.value is None:
         few = found.n is not None
         outcome = Outcome.INCONCLUSIVE if few else Outcome.NOT_TESTABLE
-        return Told(outcome, found.why or "not measured", None, bound, found.unit)
+        told = Told(outcome, found.why or "not measured", None, bound, found.unit, n=found.n)
+        return replace(told, needs=_values(limit, found, evidence)) if few else told
     return _of_value(limit, found, bound, evidence)
 
 
@@ -77,13 +83,15 @@ def _of_value(limit: Limit, found: Reading, bound: float, evidence: Evidence) ->
     holds = found.value is not None and limit.holds(found.value, bound)
 
     def say(outcome: Outcome, reason: str, *, single: bool = False) -> Told:
-        return Told(outcome, reason, found.value, bound, found.unit, single=single)
+        return Told(outcome, reason, found.value, bound, found.unit, single=single, n=found.n)
 
     if found.lower_bound and limit.at_most and holds:
-        return say(Outcome.INCONCLUSIVE, BLIND)
+        seen = "a run in which the copies of every process are seen"
+        return replace(say(Outcome.INCONCLUSIVE, BLIND), needs=seen)
     by_rule = answer(limit, found, bound, evidence)
     if by_rule is not None:
-        return say(by_rule.outcome, _frames(by_rule, evidence))
+        text = say(by_rule.outcome, _frames(by_rule, evidence))
+        return replace(text, needs=_longer(by_rule.still_needed, evidence))
     if found.exact:
         return say(_yes(holds), "counted, so it has no error of sampling")
     if found.parts is not None and len(found.parts) >= LEAST_PARTS:
@@ -103,8 +111,31 @@ def _frames(by_rule: statistics.Answer, evidence: Evidence) -> str:
     more = f"{by_rule.still_needed:,} more without a further one"
     period = evidence.all_frames.period_ns
     if period is not None:
-        more += f" ({by_rule.still_needed * period / 1e9:,.0f} s at this rate)"
+        more += f" ({math.ceil(by_rule.still_needed * period / 1e9):,} s at this rate)"
     return f"{text} independent ones; needs {more}"
+
+
+def _longer(frames: int | None, evidence: Evidence) -> str | None:
+    """Return how much longer a run would tell, if no further frame misses."""
+    if frames is None:
+        return None
+    period = evidence.all_frames.period_ns
+    more = f"{frames:,} more frames without a further miss"
+    if period is None:
+        return more
+    return f"run {math.ceil(frames * period / 1e9):,} s longer at this rate: {more}"
+
+
+def _values(limit: Limit, found: Reading, evidence: Evidence) -> str | None:
+    """Return how many values a percentile lacks (METHOD: rule 2), and how long they take."""
+    share, period = limit.metric.share, evidence.all_frames.period_ns
+    if share is None or found.n is None:
+        return None
+    lacking = statistics.frames_needed(share) - found.n
+    more = f"{lacking:,} more values, if none is beyond the limit"
+    if period is None or str(limit.metric.series).startswith("request"):
+        return more
+    return f"run {math.ceil(lacking * period / 1e9):,} s longer at this rate: {more}"
 
 
 def _of_mean(limit: Limit, found: Reading, bound: float) -> Told:
@@ -122,11 +153,14 @@ def _of_mean(limit: Limit, found: Reading, bound: float) -> Told:
     low, high = value - width, value + width
     sides = {limit.holds(low, bound), limit.holds(high, bound)}
     how = f"mean of {count} parts, {low:.4g} to {high:.4g} {found.unit}"
+    needs = None
     if len(sides) > 1:
         gap = abs(value - bound)
         times = math.ceil((width / gap) ** 2) if gap > 0 else None
         more = f"about {times} times as long" if times else "it lies on the limit: no length tells"
         how, outcome = f"{how}; needs {more}", Outcome.INCONCLUSIVE
+        needs = f"a run about {times:,} times as long" if times else "no length of a run would tell"
     else:
         how, outcome = f"{how}; 99 % confidence", _yes(sides == {True})
-    return Told(outcome, how, found.value, bound, found.unit, low, high)
+    told = Told(outcome, how, found.value, bound, found.unit, low, high)
+    return replace(told, n=found.n, needs=needs)

@@ -46,6 +46,8 @@ def deviations(conditions: Conditions, manifest: Mapping[str, Any]) -> list[Devi
         *_identity(conditions, manifest),
         *_source(conditions, manifest),
         *_length(conditions, manifest),
+        *_ending(manifest),
+        *_changes(conditions, manifest),
     ]
     return [each for each in found if each is not None]
 
@@ -133,4 +135,45 @@ def _length(conditions: Conditions, manifest: Mapping[str, Any]) -> list[Deviati
         wanted, stated = STANDARD_NS, f"sustained: {STANDARD_NS / 1e9:g} s at least (rule 7)"
     if length >= wanted * (1 - _CLOSE):
         return []
-    return [Deviation("duration", stated, f"{length / 1e9:g} s", Pull.EASIER)]
+    return [Deviation("duration", stated, f"{round(length / 1e9, 2):g} s", Pull.EASIER)]
+
+
+def _ending(manifest: Mapping[str, Any]) -> list[Deviation]:
+    """Say where the Run was cut short: what would have come after it, nobody measured."""
+    if manifest.get("state") == "complete":
+        return []
+    program = manifest.get("program") or {}
+    outcome, signal = program.get("outcome"), program.get("signal")
+    here = f"the program {outcome}" if outcome else "liveprobe itself was killed"
+    if outcome == "interrupted":
+        here = "it was interrupted"
+    return [Deviation("ending", "to its end", f"{here}{f' ({signal})' if signal else ''}",
+                      Pull.EASIER)]  # fmt: skip
+
+
+def _changes(conditions: Conditions, manifest: Mapping[str, Any]) -> list[Deviation]:
+    """Say which changes of the scenario are not those that the claim asks for, key by key."""
+    if conditions.scenario is None:
+        return []
+    scenario = manifest.get("scenario") or {}
+    made = _by_key(scenario.get("overrides") or ())
+    asked = _by_key(conditions.overrides)
+    found = [
+        Deviation(key, asked.get(key, "as it ships"), made.get(key, "as it ships"), Pull.UNKNOWN)
+        for key in sorted({*made, *asked} - _APART)
+        if made.get(key) != asked.get(key)
+    ]
+    shipped = not conditions.scenario.endswith(".toml")
+    if shipped and scenario.get("custom") and not made:
+        found.append(Deviation("scenario", conditions.scenario, "its file changed", Pull.UNKNOWN))
+    return found
+
+
+_APART: Final = {"run.duration", "run.seed", "run.repeats", "stage.infer.model", "limits"}
+"""Keys that change no condition, or that another condition compares."""
+
+
+def _by_key(overrides: Iterable[object]) -> dict[str, str]:
+    """Return the value of each key; of a path the file's name, as a Run records it."""
+    pairs = [str(each).partition("=")[::2] for each in overrides]
+    return {key.strip(): value.strip().rpartition("/")[2] for key, value in pairs}

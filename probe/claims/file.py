@@ -6,47 +6,41 @@ leaves open, as "40 ms per frame" does, is refused until that is said.
 
 from __future__ import annotations
 
-import datetime as dt  # noqa: TC003 - pydantic reads the types of its fields
-import re
+import contextlib
+import datetime as dt
+import difflib
+import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from probe import limits
-from probe.errors import ClaimsError, UsageError
-from probe.metrics import PER_FRAME
+from probe.claims import words
+from probe.claims.problems import problems
+from probe.errors import ClaimsError, ScenarioError, UsageError
 from probe.scenario import Part
-from probe.scenario.file import line_numbers, read_text
-from probe.scenario.problems import given, key_text
+from probe.scenario.file import read_text
 from probe.scenario.types import PositiveDuration, Size  # noqa: TC001 - likewise
 
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
-
-REAL_TIME: Final = "real-time"
-"""What a statement holds where it says "real-time": METHOD's rules, and no number."""
 NOT_STATED: Final = "not stated"
-Words = Annotated[
-    str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")
-]
-
-_PER_FRAME: Final = re.compile(r"\d\s*ms\s*(?:/|per|a)\s*frame", re.IGNORECASE)
-_TIMES: Final = re.compile(
-    r"\d\s*(?:x|\N{MULTIPLICATION SIGN}|times)\s*(?:faster\s+than\s+)?(?:real[- ]?time|playback)",
-    re.IGNORECASE,
+_SHOWN: Final = (
+    r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]*$"
 )
-_REAL_TIME: Final = re.compile(r"\breal[- ]?time\b", re.IGNORECASE)
-_FPS: Final = re.compile(r"\d\s*(?:fps\b|frames\s+(?:per|a)\s+second)", re.IGNORECASE)
-_LATENCIES: Final = ("latency", "rendered_latency", "stage.STAGE", "request.first",
-                     "request.duration")  # fmt: skip
-_RATES: Final = ("rate", "rate.period", "generation.rate")
+"""Words that look as they are: no control characters, nothing that turns the direction of text."""
+Words = Annotated[str, Field(min_length=1, max_length=2000, pattern=_SHOWN)]
 
 
 def _holding(value: str) -> str:
-    if value == REAL_TIME:
+    if value == words.REAL_TIME:
         return value
     try:
         return limits.parse(value).text
@@ -94,54 +88,18 @@ class Statement(Part):
 
     @model_validator(mode="after")
     def _resolved(self) -> Self:
-        kinds = [name for name, pattern in _KINDS.items() if pattern.search(self.text)]
-        if "N times real time" in kinds and len(_REAL_TIME.findall(self.text)) == 1:
-            kinds = [name for name in kinds if name != REAL_TIME]
-        if len(kinds) > 1:
-            raise ValueError(
-                f"it says {' and '.join(kinds)}, which are judged apart: make each a statement"
-            )
-        for kind in kinds:
-            _fitting(kind, self.holds)
+        words.check(self.text, self.holds, self.reading)
         if not self.holds and self.needs is None:
             raise ValueError('give holds, as in ["rate>=29.7fps"], or needs: why it has no test')
         return self
 
 
-_KINDS: Final = {
-    "ms per frame": _PER_FRAME,
-    "N times real time": _TIMES,
-    REAL_TIME: _REAL_TIME,
-    "N fps": _FPS,
-}
-
-
-def _fitting(kind: str, holds: list[str]) -> None:
-    """Raise `ValueError` where the tests answer another question than the words ask."""
-    metrics = [limits.parse(each).metric for each in holds if each != REAL_TIME]
-    series = {each.series or each.name for each in metrics} | {each.name for each in metrics}
-    if kind == "ms per frame" and not series & {*_LATENCIES, "rate.period", "rate"}:
-        raise ValueError(f"{PER_FRAME}; the author of this file says which, or both")
-    if kind != REAL_TIME and REAL_TIME in holds:
-        raise ValueError(
-            f'it says {kind}; that something is "real-time" is another statement: make it one'
-        )
-    if kind == "N times real time" and holds and "speed" not in series:
-        raise ValueError(
-            "N times real time says how fast media is made, and nothing of an answer in time: "
-            "judge it by speed, as in speed>=2x"
-        )
-    rules = REAL_TIME in holds or any(each.startswith("real_time.") for each in series)
-    if kind == REAL_TIME and holds and not rules:
-        raise ValueError(
-            '"real-time" is a regime with rules, and neither a rate nor a speed: '
-            'give holds = ["real-time"], and a statement of its own to each number'
-        )
-    if kind == "N fps" and holds and not series & set(_RATES):
-        raise ValueError(
-            "fps is a rate: give rate>=N fps, or generation.rate for pictures made without a live "
-            "input, and a statement of its own to each other number"
-        )
+def _dated(value: object) -> object:
+    """Read a date that stands in quotes as one; what else is a text stays one."""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return dt.date.fromisoformat(value)
+    return value
 
 
 class Claim(Part):
@@ -150,7 +108,7 @@ class Claim(Part):
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="small letters, digits, -")
     text: Words
     source: Words
-    date: dt.date | Literal["not stated"]
+    date: Annotated[dt.date | Literal["not stated"], BeforeValidator(_dated)]
     conditions: Conditions = Conditions()
     statement: list[Statement] = Field(min_length=1, max_length=100)
 
@@ -162,13 +120,14 @@ class Claims(Part):
     title: str = Field(default="", max_length=200)
     claim: list[Claim] = Field(min_length=1, max_length=100)
 
-    @model_validator(mode="after")
-    def _apart(self) -> Self:
-        names = [each.id for each in self.claim]
+    @field_validator("claim")
+    @classmethod
+    def _apart(cls, claims: list[Claim]) -> list[Claim]:
+        names = [each.id for each in claims]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"two claims have the id {', '.join(twice)}")
-        return self
+            raise ValueError(f"several claims have the id {', '.join(twice)}")
+        return claims
 
 
 def load(reference: str, folder: Path) -> Claims:
@@ -176,26 +135,39 @@ def load(reference: str, folder: Path) -> Claims:
 
     Raises `ClaimsError` with every problem, its key and its line.
     """
-    shipped = names(folder)
-    path = folder / f"{reference}.toml" if reference in shipped else Path(reference)
-    if not path.is_file():
-        raise ClaimsError(
-            f"{reference}: no file of claims", remedy=f"give a TOML file, or {', '.join(shipped)}"
-        )
-    text = read_text(path)
+    path = located(reference, folder)
+    try:
+        text = read_text(path, kind="file of claims", remedy=_EXAMPLE)
+    except ScenarioError as error:
+        raise ClaimsError(error.message, remedy=error.remedy) from error
     try:
         return Claims.model_validate(tomllib.loads(text))
     except ValidationError as error:
-        found = [(each["loc"], _said(each)) for each in error.errors(include_url=False)]
-        lines = line_numbers(text, [key for key, _ in found])
-        problems = tuple(
-            (key_text(key), what + (f" (line {lines[key]})" if key in lines else ""))
-            for key, what in found
-        )
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise ClaimsError(f"{path.name}: {count}", problems, remedy=_EXAMPLE) from error
-    except (ValueError, RecursionError) as error:  # TOML, and int() of thousands of digits
+        found = problems(error.errors(include_url=False), text, schema())
+        count = "1 problem" if len(found) == 1 else f"{len(found)} problems"
+        raise ClaimsError(f"{path.name}: {count}", found, remedy=_EXAMPLE) from error
+    except RecursionError:
+        text = f"{path.name}: nested too deeply to be a file of claims"
+        raise ClaimsError(text, remedy=_EXAMPLE) from None
+    except ValueError as error:  # TOML, and int() of thousands of digits
         raise ClaimsError(f"{path.name}: not TOML: {error}", remedy=_EXAMPLE) from error
+
+
+def located(reference: str, folder: Path) -> Path:
+    """Return the file that `reference` names; raises `ClaimsError` where there is none."""
+    shipped = names(folder)
+    path = folder / f"{reference}.toml" if reference in shipped else Path(reference)
+    if path.is_file():
+        return path
+    listing = f"give a TOML file, or one that ships: {', '.join(shipped)}"
+    if path.is_dir():
+        what = "a directory, not a file of claims"
+    elif os.path.lexists(path) and path.exists():
+        what = "not a regular file"
+    else:
+        near = difflib.get_close_matches(path.stem, shipped, n=1, cutoff=0.5)
+        what = "no such file of claims" + (f"; did you mean {near[0]}?" if near else "")
+    raise ClaimsError(f"{reference or repr('')}: {what}", remedy=listing)
 
 
 _EXAMPLE: Final = "`liveprobe schema claims` prints every key; the shipped files are examples"
@@ -204,17 +176,6 @@ _EXAMPLE: Final = "`liveprobe schema claims` prints every key; the shipped files
 def names(folder: Path) -> list[str]:
     """Return the names of the files of claims in `folder`, sorted."""
     return sorted(file.stem for file in folder.glob("*.toml"))
-
-
-def _said(detail: ErrorDetails) -> str:
-    kind = detail["type"]
-    if kind == "extra_forbidden":
-        return "unknown key"
-    if kind == "missing":
-        return "is required"
-    if kind == "value_error":
-        return str(detail.get("ctx", {}).get("error", detail["msg"]))
-    return f"{detail['msg'][:1].lower()}{detail['msg'][1:]}; given {given(detail['input'])}"
 
 
 def schema() -> dict[str, Any]:

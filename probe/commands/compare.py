@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 
@@ -64,6 +66,13 @@ def complete_metric(
     default=0.0,
     help="Call smaller differences none, in percent of the base.",
 )
+@click.option(
+    "-o",
+    "output",
+    type=click.Path(path_type=Path),
+    help="Write the comparison as an HTML report, too.",
+)
+@click.option("--force", is_flag=True, help="Replace the report if it exists.")
 @fail_on_option(FAILED)
 @speaking
 def command(
@@ -73,6 +82,8 @@ def command(
     names: tuple[str, ...],
     vary: tuple[str, ...],
     min_effect: float,
+    output: Path | None,
+    force: bool,
     fail_on: str,
 ) -> int:
     """Compare each RUN with BASE: better, worse, no difference, or not comparable.
@@ -81,6 +92,7 @@ def command(
     liveprobe compare runs-of-a runs-of-b runs-of-c      a folder of Runs is one side
     liveprobe compare A1 A2 A3 A4 -- B1 B2 B3 B4         -- parts the sides
     liveprobe compare a b --vary stage.infer.threads     what is meant to differ
+    liveprobe compare a b -o comparison.html             the report, beside the lines
 
     Runs are the samples: at least 4 a side, measured in turn (A B B A), or it says "insufficient
     runs". What differs in the conditions is listed first; another input, model or scenario blocks
@@ -88,13 +100,26 @@ def command(
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     silent = silenced(fail_on, FAILED)
     from probe import comparison
-    from probe.console import comparison_text
+    from probe.console import comparison_text, judged
 
-    sides = _sides(runs)
+    if output is not None:
+        judged.refuse_existing(output, force=force)
+    if math.isnan(min_effect):
+        raise UsageError("--min-effect nan: not a number", remedy="give a percentage, as in 2")
+    groups = _groups(runs)
+    sides = [_side(paths) for paths in groups]
     _check_vary(sides, vary)
+    _check_metrics(sides, names)
     document = comparison.compare(
         sides[0], sides[1:], names=names, vary=vary, least_percent=min_effect
     )
+    if output is not None:
+        from reports import comparison_report
+
+        links = [[_link(output, run) for run in paths] for paths in groups]
+        page = comparison_report.render(document, sides, links)
+        judged.write_new(output, page, force=force)
+        terminal.say(f"report: {output}")
     terminal.result("\n".join(comparison_text.lines(document)), document)
     worse = comparison.regressed(document)
     code = EXIT_FAILED if worse else EXIT_OK
@@ -102,8 +127,8 @@ def command(
     return exit_code(code, silent, failed=worse)
 
 
-def _sides(words: Sequence[str]) -> list[Side]:
-    """Return the sides as they were given: parted by ``--``, or each argument one."""
+def _groups(words: Sequence[str]) -> list[list[Path]]:
+    """Return the Runs of each side as they were given: parted by ``--``, or each argument one."""
     if BETWEEN in words:
         groups: list[list[str]] = [[]]
         for word in words:
@@ -118,20 +143,14 @@ def _sides(words: Sequence[str]) -> list[Side]:
             "a comparison needs a base and at least one side beside it",
             remedy="give two Runs or folders of Runs, or several Runs with -- between the sides",
         )
-    return [_side(group) for group in _distinct(groups)]
+    return _distinct(groups)
 
 
 def _distinct(groups: list[list[str]]) -> list[list[Path]]:
-    from probe.console.judged import runs_at
+    from probe.console.judged import distinct, runs_at
 
     found = [[run for word in group for run in runs_at(Path(word))] for group in groups]
-    seen: set[Path] = set()
-    for path in (run.resolve() for group in found for run in group):
-        if path in seen:
-            raise UsageError(
-                f"{path.name}: given twice", remedy="each Run counts once: give it on one side"
-            )
-        seen.add(path)
+    distinct(run for group in found for run in group)
     return found
 
 
@@ -139,12 +158,44 @@ def _side(paths: list[Path]) -> Side:
     from probe.comparison import Side
     from probe.console import judged
 
-    opened = [judged.opened(path) for path in paths]
+    opened = [judged.judged(path, write=False) for path in paths]  # all by the same rules
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
     name = (
         f"{paths[0].parent.name}/{paths[0].name}{more}" if paths[0].parent.name else str(paths[0])
     )
     return Side(name, tuple((one.run, one.verdict) for one in opened))
+
+
+def _link(output: Path, run: Path) -> str | None:
+    """Return the address of a Run's report, as seen from `output`.
+
+    None where there is no report, or where the address would name folders that `output` is not in:
+    they may say who works here.
+    """
+    from probe.console.judged import REPORT
+
+    report = (run / REPORT).resolve()
+    folder = output.resolve().parent
+    if not report.is_file() or not report.is_relative_to(folder):
+        return None
+    return "/".join(quote(part, safe="") for part in report.relative_to(folder).parts)
+
+
+def _check_metrics(sides: Sequence[Side], names: Sequence[str]) -> None:
+    """Raise `UsageError` for a metric, a stage or a track that no Run has."""
+    from probe import limits, metrics
+    from probe.verdict.evidence import Evidence
+    from probe.verdict.readings import stages, tracks
+
+    asked = [metrics.find(name) for name in names]
+    if all(each.subject is None for each in asked):
+        return
+    runs = [Evidence(run) for side in sides for run, _ in side.runs]
+    limits.check_subjects(
+        {f"--metric {each.name}": each for each in asked},
+        stages={name for run in runs for name in stages(run)},
+        tracks={name for run in runs for name in tracks(run)},
+    )
 
 
 def _check_vary(sides: Sequence[Side], vary: Sequence[str]) -> None:

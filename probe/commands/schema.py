@@ -14,13 +14,22 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Print the JSON Schema of a document; list the metrics.")
-@click.argument("document", type=click.Choice(["scenario", "verdict", "claims", "metrics"]))
+@click.argument(
+    "document",
+    type=click.Choice(["scenario", "verdict", "claims", "verify", "comparison", "metrics"]),
+)
 @speaking
 def command(*, terminal: Terminal, document: str) -> int:
-    """Print the JSON Schema of a file or of verdict.json, or all metrics that a limit may name."""
+    """Print the JSON Schema of a file or of a verb's --json, or all metrics that a limit may name.
+
+    scenario and claims are files that you write; verdict is verdict.json; verify and comparison
+    are what `verify` and `compare` print with --json.
+    """
     if document == "metrics":
         return _metrics(terminal)
+    from probe import comparison_schema
     from probe.claims import file
+    from probe.claims import schema as judged_claims
     from probe.scenario import problems
     from probe.verdict import schema
 
@@ -28,6 +37,8 @@ def command(*, terminal: Terminal, document: str) -> int:
         "scenario": problems.schema,
         "verdict": schema.schema,
         "claims": file.schema,
+        "verify": judged_claims.schema,
+        "comparison": comparison_schema.schema,
     }
     found = schemas[document]()
     terminal.result(json.dumps(found, indent=1), found)

@@ -9,15 +9,17 @@ import click
 
 from probe.console.fail_on import exit_code, fail_on_option, silenced
 from probe.console.terminal import Terminal, speaking
-from probe.errors import EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, UsageError
+from probe.errors import EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, PRECEDENCE, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from probe.claims.file import Claim, Claims
+    from probe.console.claims_measured import Measured
     from probe.console.judged import Judged
 
 FAILED = "refuted"
+HTML = (".html", ".htm")
 
 
 def complete_claims(
@@ -51,7 +53,13 @@ def complete_claims(
 )
 @click.option(
     "-o",
-    "folder",
+    "output",
+    type=click.Path(path_type=Path),
+    help="Also write the HTML report of the claims: NAME.html.",
+)
+@click.option("--force", is_flag=True, help="Replace the report if it exists.")
+@click.option(
+    "--folder",
     type=click.Path(path_type=Path),
     default=Path("runs"),
     show_default=True,
@@ -66,6 +74,8 @@ def command(
     runs: tuple[Path, ...],
     chosen: tuple[str, ...],
     repeat: int,
+    output: Path | None,
+    force: bool,
     folder: Path,
     fail_on: str,
 ) -> int:
@@ -74,6 +84,7 @@ def command(
     \b
     liveprobe verify default-demo                   measures what the claims name
     liveprobe verify mine.toml runs/<run> ...       reads Runs (or folders of Runs)
+    liveprobe verify mine.toml -o claims.html       writes a report to pass on, too
 
     Each statement is answered with its limit, what was observed, and what would be needed to tell.
     Where a claim was made under other conditions, that is listed, and counts. CLAIMS is a TOML
@@ -82,25 +93,75 @@ def command(
     silent = silenced(fail_on, FAILED)
     import scenarios
     from probe.claims import file, judging
-    from probe.console import claims_text
+    from probe.console import claims_measured, claims_text
 
+    _check_output(output, force=force)
     loaded = file.load(claims, scenarios.claims())
-    made = _Measured(terminal, folder, repeat)
+    base = file.located(claims, scenarios.claims()).parent
+    made = claims_measured.Measured(terminal, folder, repeat, base)
     given = _opened(runs)
     asked = _chosen(loaded, chosen)
+    if not runs:
+        made.check(claim for claim in asked if _measurable(claim, made))
     found = [_judge(claim, given if runs else None, made, meant=len(asked) == 1) for claim in asked]
-    document = judging.document(found)
-    terminal.result("\n".join(claims_text.lines(document)), document)
+    document = judging.document(found, _origin(claims, loaded))
+    lines = claims_text.lines(document)
+    if output is not None:
+        _report(output, document, force=force)
+        lines += ["", f"report: {output}"]
+    terminal.result("\n".join(lines), document)
     worse = judging.refuted(document)
     code = EXIT_FAILED if worse else EXIT_OK
     code = EXIT_INCONCLUSIVE if judging.undecided(document) else code
-    return exit_code(code, silent, failed=worse)
+    stands = [exit_code(code, silent, failed=worse), *made.exit_codes]
+    return next((each for each in PRECEDENCE if each in stands), EXIT_OK)
+
+
+def _check_output(output: Path | None, *, force: bool) -> None:
+    """Raise `UsageError` where no report can be written, before anything is measured."""
+    if output is None:
+        return
+    from probe.console.judged import refuse_existing
+
+    if output.suffix.lower() not in HTML:
+        raise UsageError(
+            f"-o {output}: the report is an HTML file",
+            remedy=f"give -o {output.name or 'claims'}.html; --folder says where Runs are made",
+        )
+    refuse_existing(output, force=force)
+
+
+def _report(output: Path, document: Mapping[str, Any], *, force: bool) -> None:
+    from probe.console.judged import write_new
+    from reports import claims_report
+
+    write_new(output, claims_report.render(document), force=force)
+
+
+def _origin(reference: str, loaded: Claims) -> dict[str, Any]:
+    """Return the name, the title and the hash of the file of claims.
+
+    A file that ships is named as it is called; of another only the file's own name is told.
+    """
+    import scenarios
+    from probe.claims import file
+    from probe.provenance import file_hash
+
+    path = file.located(reference, scenarios.claims())
+    shipped = path.parent == scenarios.claims()
+    return {
+        "name": reference if shipped else path.name,
+        "title": loaded.title,
+        "sha256": file_hash(path),
+    }
 
 
 def _opened(runs: Sequence[Path]) -> list[Judged]:
+    """Return the Runs, judged by the rules of this version whatever their verdict.json says."""
     from probe.console import judged
 
-    return [judged.opened(path) for each in runs for path in judged.runs_at(each)]
+    paths = judged.distinct(path for each in runs for path in judged.runs_at(each))
+    return [judged.judged(path, write=False) for path in paths]
 
 
 def _chosen(loaded: Claims, chosen: Sequence[str]) -> list[Claim]:
@@ -115,8 +176,15 @@ def _chosen(loaded: Claims, chosen: Sequence[str]) -> list[Claim]:
     return [known[each] for each in chosen] or list(known.values())
 
 
+def _measurable(claim: Claim, made: Measured) -> bool:
+    """Say whether the claim names a scenario, and is about a device such as this one."""
+    from probe.claims.deviations import of_device
+
+    return claim.conditions.scenario is not None and not of_device(claim.conditions, made.device)
+
+
 def _judge(
-    claim: Claim, given: list[Judged] | None, made: _Measured, *, meant: bool
+    claim: Claim, given: list[Judged] | None, made: Measured, *, meant: bool
 ) -> dict[str, Any]:
     """Judge a claim by the Runs that were given, or by what is measured for it.
 
@@ -125,55 +193,23 @@ def _judge(
     from probe.claims import judging
     from probe.claims.deviations import of_device
 
-    scenario = claim.conditions.scenario
     if given is not None:
-        name = None if scenario is None else Path(scenario).stem
+        name = made.name(claim.conditions)
         mine = [one for one in given if _scenario(one) == name or (name is None and meant)]
         pairs = [(one.run, one.verdict) for one in mine]
         missing = "say that the Runs are of this claim: --claim " + claim.id
         if name is not None:
             missing = f"none of the Runs is one of {name}"
         return judging.judge(claim, pairs, missing=missing)
-    away = of_device(claim.conditions, made.device)
-    if scenario is None or away:
+    if not _measurable(claim, made):
+        away = of_device(claim.conditions, made.device)
         missing = "give Runs of a program that does this: liveprobe run -- COMMAND measures one"
         return judging.judge(claim, (), found=away, missing=missing)
-    measured = made.runs(scenario, judging.overrides(claim.conditions))
-    return judging.judge(claim, [(one.run, one.verdict) for one in measured])
+    measured = made.runs(claim.conditions)
+    missing = "not measured: the measuring was stopped before"
+    return judging.judge(claim, [(one.run, one.verdict) for one in measured], missing=missing)
 
 
 def _scenario(one: Judged) -> str | None:
     scenario: Mapping[str, Any] = one.run.manifest.get("scenario") or {}
     return scenario.get("name")
-
-
-class _Measured:
-    """Measures each scenario once for all claims that ask for it."""
-
-    def __init__(self, terminal: Terminal, folder: Path, repeat: int) -> None:
-        self._terminal, self._folder, self._repeat = terminal, folder, repeat
-        self._made: dict[tuple[str, tuple[str, ...]], list[Judged]] = {}
-
-    @property
-    def device(self) -> dict[str, Any]:
-        """This machine's inventory."""
-        from probe.devices import local
-        from probe.model import Device
-
-        return local.inventory(Device("local"))
-
-    def runs(self, scenario: str, overrides: tuple[str, ...]) -> list[Judged]:
-        """Measure `scenario` as often as was asked, or return what was measured before."""
-        import scenarios
-        from probe.console import judged, progress
-        from probe.scenario.file import load
-
-        key = (scenario, overrides)
-        if key not in self._made:
-            loaded = load(scenario, folder=scenarios.folder(), overrides=overrides)
-            self._made[key] = []
-            for _ in range(self._repeat):
-                self._terminal.say(f"{scenario}: {loaded.scenario.title}")
-                with progress.Display(self._terminal) as display:
-                    self._made[key].append(judged.measured(loaded, self._folder, display))
-        return self._made[key]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from probe.console.verdict_text import SHORT, number
+from probe.console.verdict_text import SHORT, digits, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,9 +19,9 @@ def lines(document: Mapping[str, Any]) -> list[str]:
 
 
 def _claim(claim: Mapping[str, Any]) -> list[str]:
-    text = [f"{claim['id']}: {_here(claim['outcome'])}: {claim['reason']}"]
-    text.append(f'  "{claim["text"]}"')
-    text.append(f"  source    {claim['source']}, {claim['date']}")
+    text = [f"{claim['id']}: {_here(claim['outcome'])}: {_flat(claim['reason'])}"]
+    text.append(f'  "{_flat(claim["text"])}"')
+    text.append(f"  source    {_flat(claim['source'])}, {claim['date']}")
     for each in claim["statements"]:
         text += _statement(each)
     text += [
@@ -35,22 +35,28 @@ def _claim(claim: Mapping[str, Any]) -> list[str]:
 
 def _statement(each: Mapping[str, Any]) -> list[str]:
     mark = ", essential" if each["essential"] else ""
-    text = [f'  - "{each["text"]}"{mark}: {_here(each["outcome"])}: {each["reason"]}']
+    text = [f'  - "{_flat(each["text"])}"{mark}: {_here(each["outcome"])}: {_flat(each["reason"])}']
     if each["reading"]:
-        text.append(f"    read as   {each['reading']}")
+        text.append(f"    read as   {_flat(each['reading'])}")
     told = [test for test in each["tests"] if test["limit"] is not None]
     return [*text, *(f"    observed  {_test(test)}" for test in told)]
 
 
 def _test(test: Mapping[str, Any]) -> str:
     unit = SHORT.get(test["unit"], test["unit"])
-    values = ", ".join(number(value, unit, 2).rstrip() for value in test["values"])
     margins = [each for each in test["margins"] if each is not None]
+    fine = max((digits(each) for each in margins), default=digits(None))
+    values = ", ".join(number(value, unit, fine).rstrip() for value in test["values"])
     if not margins:
         return f"{test['test']}: {values}"
     least = min(margins)
     word = "holds" if least >= 0 else "missed"
-    return f"{test['test']}: {values}; {word} by {abs(least):.2f} {unit}".rstrip()
+    return f"{test['test']}: {values}; {word} by {abs(least):.{fine}f} {unit}".rstrip()
+
+
+def _flat(text: str) -> str:
+    """Write quoted words on one line: a line of their own could pass for an answer."""
+    return " ".join(text.split())
 
 
 def _here(outcome: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from probe.comparison import answer, letter
 from probe.console.verdict_text import SHORT
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def lines(document: Mapping[str, Any]) -> list[str]:
     sides = document["sides"]
     text = [_headline(each) for each in document["summary"]]
     if not document["comparable"]:
-        text = [f"not comparable: {document['reason']}"]
+        text = [f"not comparable: {document['reason']}", *_way_out(document["environment"])]
     text += ["", *(_side(letter(at), each) for at, each in enumerate(sides))]
     text += ["", *_environment(document["environment"])]
     for at, side in enumerate(sides[1:]):
@@ -27,20 +28,20 @@ def lines(document: Mapping[str, Any]) -> list[str]:
     return text
 
 
-def letter(at: int) -> str:
-    """Return the name of a side in a table: A is the base."""
-    return chr(ord("A") + at) if at < ord("Z") - ord("A") + 1 else f"side {at + 1}"
+def _way_out(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say how a difference that blocks is named as what is compared, if the runs are usable."""
+    blocking = [each["condition"] for each in found if each["bearing"] == "blocks"]
+    if not blocking or {"validity", "state", "mode"} & set(blocking):
+        return []
+    options = " ".join(f"--vary {each}" for each in blocking[:SHOWN])
+    return [
+        f"  what to do: measure the same conditions; if this is what is compared, add {options}"
+    ]
 
 
 def _headline(summary: Mapping[str, Any]) -> str:
     told = [f"{count} {word}" for word, count in summary.items() if word != "side" and count]
-    decided = any(summary[word] for word in ("better", "worse"))
-    answer = "worse" if summary["worse"] else "better"
-    if not decided:
-        answer = "no difference beyond noise" if summary["no difference"] else "not decided"
-    elif summary["better"] and summary["worse"]:
-        answer = "better in some, worse in others"
-    return f"{summary['side']}: {answer} ({', '.join(told)})"
+    return f"{summary['side']}: {answer(summary)} ({', '.join(told)})"
 
 
 def _side(name: str, side: Mapping[str, Any]) -> str:

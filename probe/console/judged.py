@@ -20,7 +20,7 @@ from probe.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from probe.engine import Progress
     from probe.limits import Limit
@@ -72,14 +72,24 @@ def measured(
 ) -> Judged:
     """Measure a scenario once, and judge it; the Run is made below `folder`.
 
-    A program that failed or was interrupted is judged as far as it came. Raises `InputError` when
-    the reference program found the clip or the model unusable; else as `probe.engine.measure`.
+    It is soaked before if the scenario asks for that; its repeats are not made. A program that
+    failed or was interrupted is judged as far as it came. Raises `InputError` when the reference
+    program found the clip or the model unusable; else as `probe.engine.measure`.
     """
     scenario = ready(loaded)
-    from probe import engine
+    from probe import engine, series
 
     origin = engine.Origin(loaded.text, custom=loaded.custom, overrides=loaded.overrides)
-    path = engine.measure(scenario, folder, origin=origin, progress=progress)
+    path = series.measure_once(scenario, folder, origin=origin, progress=progress)
+    return concluded(path)
+
+
+def concluded(path: Path) -> Judged:
+    """Judge the Run that was just measured at `path`, with what its program complained of.
+
+    Raises `InputError` where the program refused its input, and removes that Run: nothing came of
+    it.
+    """
     run = recovered(path)
     complaint = _complaint(run.manifest)
     if isinstance(complaint, InputError) and _is_empty(run):
@@ -112,6 +122,10 @@ def runs_at(path: Path) -> list[Path]:
     """
     from probe import store
 
+    if path.is_file():
+        raise RunError(
+            f"{path}: a file; a Run is a folder", remedy="give the folder that holds run.json"
+        )
     if not path.is_dir() or (path / store.MANIFEST).exists():
         store.read_manifest(path)
         return [path]
@@ -122,6 +136,26 @@ def runs_at(path: Path) -> list[Path]:
             remedy="`liveprobe ls` lists the Runs below ./runs",
         )
     return found
+
+
+def distinct(paths: Iterable[Path]) -> list[Path]:
+    """Return the Runs at `paths`; raises `UsageError` for one, or a copy of one, given twice.
+
+    Each is a sample: the same measurement twice would pass for two that agree.
+    """
+    from probe import store
+
+    known: dict[tuple[object, ...], Path] = {}
+    for path in paths:
+        manifest = store.read_manifest(path)
+        program = manifest.get("program") or {}
+        who = (manifest.get("id"), program.get("pid"), program.get("started_ns"))
+        if who in known:
+            first = known[who]
+            same = "given twice" if first.resolve() == path.resolve() else f"a copy of {first}"
+            raise UsageError(f"{path}: {same}", remedy="each Run counts once: give it once")
+        known[who] = path
+    return list(known.values())
 
 
 def _check_limits(run: Run, asked: Sequence[Limit]) -> None:
@@ -164,10 +198,15 @@ def opened(path: Path) -> Judged:
         again = f"`liveprobe audit {path}` writes it again"
         raise RunError(f"{file}: cannot be read: {error!r}", remedy=again) from error
     from probe.model import VERDICT_SCHEMA
+    from probe.verdict.schema import schema
 
     if known != VERDICT_SCHEMA:
         again = f"`liveprobe audit {path}` judges it by the rules of this version"
         raise RunError(f"{file}: verdict of schema {known}, not {VERDICT_SCHEMA}", remedy=again)
+    missing = [name for name in schema()["required"] if name not in verdict]
+    if missing:
+        again = f"`liveprobe audit {path}` writes it again"
+        raise RunError(f"{file}: has no {', '.join(missing[:3])}", remedy=again)
     return Judged(path, store.Run.open(path), verdict)
 
 

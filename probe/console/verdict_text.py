@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from probe.copies.methods import Kind
@@ -15,17 +16,20 @@ SHORT: Final = {
 }  # fmt: skip
 """How a stored unit is written to be read."""
 KINDS: Final = tuple(kind.value for kind in Kind)
+USUAL_DIGITS: Final = 2
+LEAST_MARGIN: Final = 1e-6
+"""A margin below it is what rounding leaves of none."""
 
 
 def lines(manifest: Mapping[str, Any], verdict: Mapping[str, Any]) -> list[str]:
     """Return the summary of a judged Run, answer first."""
-    text = [_headline(verdict), *_ending(manifest)]
+    text = [_headline(verdict), *_remedy(verdict), *_ending(manifest), *_course(verdict)]
     if verdict["generation"]:
         text += _generation(verdict)
     elif verdict["released"] is not None:
         text += [_frames(verdict), _latency(verdict)]
     text += [*_copies(manifest, verdict), *_limits(verdict), *_failures(verdict)]
-    return [*text, *_validity(verdict)]
+    return [*text, *_series(verdict), *_validity(verdict)]
 
 
 def _headline(verdict: Mapping[str, Any]) -> str:
@@ -34,6 +38,18 @@ def _headline(verdict: Mapping[str, Any]) -> str:
     rule = "" if answer["rule"] is None else f" by rule {answer['rule']}"
     reason = f": {answer['reason']}" if answer["reason"] else ""
     return f"{regime}; real-time inference is {answer['outcome']}{rule}{reason}"
+
+
+def _remedy(verdict: Mapping[str, Any]) -> list[str]:
+    """Return what to do about the rule that broke."""
+    remedy = verdict["real_time"].get("remedy")
+    return [f"  remedy    {remedy}"] if remedy else []
+
+
+def _course(verdict: Mapping[str, Any]) -> list[str]:
+    """Return when a run changed; nothing of one that never did."""
+    changed = len(verdict.get("regimes") or ()) > 1 or verdict.get("latency_changes")
+    return [f"  course    {verdict['course']}"] if changed and verdict.get("course") else []
 
 
 def _ending(manifest: Mapping[str, Any]) -> list[str]:
@@ -119,11 +135,12 @@ def _limit(row: Mapping[str, Any]) -> str:
     note = f"; {row['note']}" if row["note"] else ""
     if row["value"] is None:
         return f"{asked}: not measured{note}"
-    value = number(row["value"], unit, 2).rstrip()
+    fine = digits(row["margin"])
+    value = number(row["value"], unit, fine).rstrip()
     if row["outcome"] == "not measured":
         return f"{asked}: {value}, not decided{note}"
     word = "holds" if row["outcome"] == "passed" else "missed"
-    margin = "" if row["margin"] is None else f" by {abs(row['margin']):.2f} {unit}".rstrip()
+    margin = "" if row["margin"] is None else f" by {abs(row['margin']):.{fine}f} {unit}".rstrip()
     return f"{asked}: {value}, {word}{margin}{note}"
 
 
@@ -138,6 +155,31 @@ def _validity(verdict: Mapping[str, Any]) -> list[str]:
     validity = verdict["validity"]
     first = f"  validity  {validity['status']}, {verdict['tier']} tier"
     return [first, *(f"            - {reason}" for reason in validity["reasons"])]
+
+
+def digits(margin: float | None) -> int:
+    """Return how many decimals a value and its margin need, so that a narrow miss is no 0.00."""
+    size = abs(margin or 0.0)
+    if size < LEAST_MARGIN or size >= 10**-USUAL_DIGITS:
+        return USUAL_DIGITS
+    return 1 - math.floor(math.log10(size))
+
+
+def _series(verdict: Mapping[str, Any]) -> list[str]:
+    """Return what came before the run, and what its siblings say; nothing of a single run."""
+    soak, series = verdict.get("soak"), verdict.get("series")
+    text = []
+    if soak is not None:
+        kept = verdict["sustained"]
+        text.append(f"  soak      {soak['outcome']}: {soak['why']}")
+        text.append(f"  sustained {kept['outcome']}: {kept['reason']}")
+    if series is not None:
+        missing = f"not certified: {'; '.join(series['missing'])}"
+        if verdict["tier"] == "quick":
+            missing = "; ".join(["quick runs are never certified", *series["problems"]])
+        said = "certified" if series["certified"] else missing
+        text.append(f"  series    repeat {series['index']} of {series['of']}: {said}")
+    return text
 
 
 def number(value: object, unit: str, digits: int = 1) -> str:

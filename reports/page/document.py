@@ -63,10 +63,18 @@ def _trusted(*files: Path) -> str:
     return text.replace("\r\n", "\n")
 
 
-def page(template: str, values: Mapping[str, Any], data: object, columns: str) -> str:
+def page(
+    template: str,
+    values: Mapping[str, Any],
+    data: object,
+    columns: str,
+    *,
+    sheets: tuple[str, ...] = (),
+) -> str:
     """Render a template of ours into a whole document.
 
-    `data` is the JSON that the charts read, `columns` the text of a `Payload`.
+    `data` is the JSON that the charts read, `columns` the text of a `Payload`, `sheets` the style
+    sheets of a kind of report, beside the one that all share.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -79,7 +87,8 @@ def page(template: str, values: Mapping[str, Any], data: object, columns: str) -
         lstrip_blocks=True,
     )
     environment.filters.update(_filters())
-    style = _trusted(UPLOT / "uPlot.min.css", TEMPLATES / "report.css")
+    own_sheets = [TEMPLATES / each for each in sheets]
+    style = _trusted(UPLOT / "uPlot.min.css", TEMPLATES / "report.css", *own_sheets)
     theme = _trusted(TEMPLATES / "theme.js")
     script = _trusted(UPLOT / "uPlot.iife.min.js", TEMPLATES / "report.js")
 

@@ -10,6 +10,11 @@ NBSP: Final = "\N{NO-BREAK SPACE}"
 NOT_MEASURED: Final = "not measured"
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
 MINUS: Final = "\N{MINUS SIGN}"
+UNITS: Final = {
+    "percent": "%", "watts": "W", "celsius": "°C", "hertz": "Hz", "bytes": "B", "count": "",
+    "x": TIMES, "ratio": "", "joules": "J", "volts": "V", "amperes": "A",
+}  # fmt: skip
+"""How a stored unit is written to be read."""
 _LONG_MS: Final = 1000.0
 """From here on a duration reads better in seconds."""
 _MINUTE_S: Final = 60.0

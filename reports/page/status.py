@@ -23,7 +23,8 @@ class Status:
 
 HOLDS: Final = Status("circle", "ok", "holds")
 MISSED: Final = Status("square", "bad", "missed")
-PARTLY: Final = Status("half", "warn", "not proven")
+PARTLY: Final = Status("half", "warn", "partly")
+OPEN: Final = Status("open", "warn", "inconclusive")
 LIMITED: Final = Status("triangle", "warn", "limited")
 ABSENT: Final = Status("ring", "na", "n/a")
 GENERATES: Final = Status("blocks", "gen", "fast generation")
@@ -36,11 +37,11 @@ VALIDITY: Final[dict[str, Status]] = {
 OUTCOMES: Final[dict[str, Status]] = {
     Outcome.SUPPORTED: HOLDS.saying("supported"),
     Outcome.REFUTED: MISSED.saying("refuted"),
-    Outcome.INCONCLUSIVE: PARTLY.saying("inconclusive"),
+    Outcome.INCONCLUSIVE: OPEN,
     Outcome.NOT_TESTABLE: ABSENT.saying("not testable"),
     "holds": HOLDS,
     "ok": HOLDS.saying("ok"),
-    "partly": PARTLY.saying("partly"),
+    "partly": PARTLY,
     FindingOutcome.FAILED: MISSED.saying("failed"),
     FindingOutcome.WARNING: LIMITED.saying("warning"),
     FindingOutcome.PASSED: HOLDS.saying("found nothing"),

@@ -10,26 +10,25 @@ from reports.charts.stages import median_frame
 from reports.page import numbers, status
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reports.charts.frames import Frames
     from reports.page.status import Status
     from reports.page.subject import Subject
 
 RULE_P99: Final = 3
 RULE_BLOCKS: Final = 12
-UNITS: Final = {
-    "percent": "%", "watts": "W", "celsius": "°C", "hertz": "Hz", "bytes": "B", "count": "",
-    "x": numbers.TIMES, "ratio": "", "joules": "J", "volts": "V", "amperes": "A",
-}  # fmt: skip
-"""How a stored unit is written to be read."""
 _LIMIT_DIGITS: Final = 3
 
 
 @dataclass(frozen=True)
 class Headline:
-    """The verdict word and the sentence after it."""
+    """The verdict word, the sentence after it, when it changed, and what to do."""
 
     status: Status
     sentence: str
+    course: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,17 +61,28 @@ def headline(subject: Subject) -> Headline:
     if (subject.verdict.get("validity") or {}).get("status") == ValidityStatus.INVALID:
         word = status.MISSED.saying("Invalid measurement.")
         return Headline(word, "No verdict rests on these numbers; the reasons stand above.")
-    return Headline(_word(outcome, regime), _sentence(subject, real_time))
+    course, remedy = _course(subject.verdict), str(real_time.get("remedy") or "")
+    sentence = _sentence(subject, real_time)
+    return Headline(
+        in_kind(outcome, regime), sentence, numbers.sentence(course), numbers.sentence(remedy)
+    )
 
 
-def _word(outcome: object, regime: object) -> Status:
+def _course(verdict: Mapping[str, Any]) -> str:
+    """Return when a run changed; nothing of one that never did."""
+    changed = len(verdict.get("regimes") or ()) > 1 or verdict.get("latency_changes")
+    return str(verdict.get("course") or "") if changed else ""
+
+
+def in_kind(outcome: object, regime: object) -> Status:
+    """Return in a word whether a run was live, from its real-time outcome and its regime."""
     if outcome == Outcome.SUPPORTED:
         return status.HOLDS.saying("Live.")
     if regime in (Regime.FAST_GENERATION, Regime.OFFLINE):
         said = "Fast, not live." if regime == Regime.FAST_GENERATION else "Offline, not live."
         return status.GENERATES.saying(said)
     if outcome == Outcome.INCONCLUSIVE:
-        return status.PARTLY.saying("Not proven live.")
+        return status.OPEN.saying("Not proven live.")
     if outcome == Outcome.REFUTED:
         words = {
             Regime.REAL_TIME: "Not sustained.",
@@ -274,7 +284,7 @@ def limit_number(limit: dict[str, Any], key: str) -> str:
     value = limit.get(key)
     if value is None:
         return numbers.NOT_MEASURED
-    unit = UNITS.get(str(limit.get("unit") or ""), str(limit.get("unit") or ""))
+    unit = numbers.UNITS.get(str(limit.get("unit") or ""), str(limit.get("unit") or ""))
     rounded = round(value, _LIMIT_DIGITS) if isinstance(value, float) else value
     return numbers.NBSP.join(filter(None, [numbers.scalar(rounded), unit]))
 

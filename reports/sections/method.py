@@ -42,13 +42,14 @@ class CollectorRow:
 
 @dataclass(frozen=True)
 class RuleRow:
-    """A rule of METHOD, what it decides, its outcome and the reason."""
+    """A rule of METHOD, what it decides, its outcome, the reason and what to do."""
 
     number: str
     title: str
     decides: str
     status: Status
     reason: str
+    remedy: str
 
 
 def rules(subject: Subject) -> list[RuleRow]:
@@ -62,6 +63,7 @@ def rules(subject: Subject) -> list[RuleRow]:
             if each.get("applies", True)
             else status.ABSENT.saying("does not apply"),
             numbers.sentence(str(each.get("reason") or "")),
+            numbers.sentence(str(each.get("remedy") or "")),
         )
         for each in subject.verdict.get("rules") or []
     ]

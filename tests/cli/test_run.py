@@ -149,4 +149,4 @@ def test_a_folder_that_takes_no_run(
     (tmp_path / "file").touch()
     done = liveprobe("run", *QUICK, "-o", folder, "--", "true")
     assert done.returncode == code, done.stderr
-    assert "-o DIR" in done.stderr
+    assert "give another folder" in done.stderr

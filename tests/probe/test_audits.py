@@ -31,6 +31,12 @@ def test_case(audit: Audit, case: Case) -> None:
     assert again == findings
 
 
+def test_audits_of_one_fault_name_each_other() -> None:
+    related = {audit.id: set(audit.related) for audit in AUDITS}
+    for name, others in related.items():
+        assert others == {other for other, theirs in related.items() if name in theirs}
+
+
 @pytest.mark.parametrize("audit", AUDITS, ids=lambda audit: audit.id)
 def test_an_audit_documents_itself(audit: Audit) -> None:
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*", audit.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,19 @@ def test_the_published_expectations_of_the_pi_are_there_word_by_word() -> None:
         ('text = "fast"', "give holds"),
         ('text = "x"\nholds = ["latncy.p99<=33ms"]', "did you mean latency.p99"),
         ('text = "x"\nholds = ["rate>=30"]', "measured in fps"),
-        ('text = "x"\nhold = ["rate>=30fps"]', "unknown key"),
+        ('text = "x"\nhold = ["rate>=30fps"]', "unknown key; did you mean holds?"),
+        ('text = "x"\nlimits = ["rate>=30fps"]', "did you mean holds?"),
+        ('text = "40 milliseconds for each frame"\nneeds = "x"\nholds = 5', "must be a list"),
+        ('text = "40 milliseconds per frame"\nholds = ["speed>=1x"]', "two things"),
+        ('text = "frame time 40 ms"\nholds = ["speed>=1x"]', "two things"),
+        ('text = "2 s each picture"\nholds = ["speed>=1x"]', "two things"),
+        ('text = "faster than real time"\nholds = ["rate>=30fps"]', "judge it by speed"),
+        ('text = "twice real-time"\nholds = ["rate>=30fps"]', "judge it by speed"),
+        ('text = "real-time factor 0.5"\nholds = ["rate>=30fps"]', "judge it by speed"),
+        ('text = "real\\u2011time"\nholds = ["rate>=30fps"]', "a regime with rules"),
+        ('text = "30 frames/s"\nholds = ["latency.p99<=33ms"]', "fps is a rate"),
+        ('text = "60 fps"\nholds = ["rate>=6fps"]', "the words say 60, and rate>=6fps asks"),
+        ('text = "x"\nholds = ["latency.p50<5ms", "latency.p50>=5ms"]', "no value keeps to both"),
     ],
 )
 def test_words_that_mean_two_things_are_refused_until_the_author_says_which(
@@ -131,6 +144,9 @@ def test_words_that_mean_two_things_are_refused_until_the_author_says_which(
         'text = "17 frames per second"\nholds = ["generation.rate>=17fps"]',
         'text = "50 to 300 ms"\nholds = ["latency.p50>=50ms", "latency.p50<=300ms"]',
         'text = "on under 5 W"\nneeds = "a meter"',
+        'text = "twice as fast as real time"\nholds = ["speed>=2x"]',
+        'text = "60 fps"\nholds = ["rate>=50fps"]\nreading = "of a source of 50 fps"',
+        'text = "on a 60 Hz display"\nholds = ["latency.p99<=50ms"]',
     ],
 )
 def test_resolved_words_are_read(tmp_path: Path, statement: str) -> None:
@@ -147,6 +163,13 @@ def test_resolved_words_are_read(tmp_path: Path, statement: str) -> None:
         (HEAD.replace("2026-03-18", '"soon"'), "date"),
         ('version = 1\n[[claim]]\nid = "Not A Slug"\n', "id"),
         (2 * HEAD.replace("version = 1\n", "", 1), "version"),
+        (HEAD.replace("text =", "texts ="), "did you mean text?"),
+        (HEAD + "[claim.conditions]\nfps = 30\n", "did you mean rate?"),
+        (HEAD.replace("[[claim]]", "[claim]"), "write [[claim]]"),
+        (HEAD.replace('"t"', '"\\u202et"'), "U+202E"),
+        (HEAD.replace('"t"', '"\\u001b[31mt"'), "U+001B"),
+        ("x = " + 9000 * "[" + 9000 * "]", "nested too deeply"),
+        ("#" + 300_000 * " ", "so it is no file of claims"),
     ],
 )
 def test_a_wrong_file_is_told_with_every_problem(tmp_path: Path, text: str, said: str) -> None:
@@ -155,6 +178,43 @@ def test_a_wrong_file_is_told_with_every_problem(tmp_path: Path, text: str, said
     told = [caught.value.message, *(f"{key}: {what}" for key, what in caught.value.problems)]
     assert said in " ".join(told)
     assert caught.value.remedy
+
+
+def test_the_file_in_the_documentation_can_be_read(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "claims.md").read_text(encoding="utf-8")
+    found = load(tmp_path, text.partition("```toml\n")[2].partition("```")[0])
+    assert len(found.claim[0].statement) == 4
+
+
+def test_two_claims_of_one_id_are_refused(tmp_path: Path) -> None:
+    one = HEAD.partition("\n")[2] + '[[claim.statement]]\ntext = "x"\nholds = ["rate>=1fps"]\n'
+    with pytest.raises(ClaimsError) as caught:
+        load(tmp_path, f"version = 1\n{one}{one}")
+    assert caught.value.problems == (("claim", "several claims have the id x (line 2)"),)
+
+
+def test_a_date_is_one_problem_and_may_stand_in_quotes(tmp_path: Path) -> None:
+    statement = '[[claim.statement]]\ntext = "x"\nholds = ["rate>=1fps"]\n'
+    quoted = load(tmp_path, HEAD.replace("2026-03-18", '"2026-03-18"') + statement)
+    assert str(quoted.claim[0].date) == "2026-03-18"
+    with pytest.raises(ClaimsError) as caught:
+        load(tmp_path, HEAD.replace("2026-03-18", '"March"') + statement)
+    ((key, said),) = caught.value.problems
+    assert key == "claim[0].date"
+    assert "as in 2026-03-18" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("pi5-ai-hatt", "did you mean pi5-ai-hat?"), (".", "a directory"), ("pipe", "not a regular")],
+)
+def test_what_is_no_file_says_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    with pytest.raises(ClaimsError, match=said.replace("?", "[?]")):
+        file.load(name, scenarios.claims())
 
 
 def test_a_file_that_is_not_there_names_those_that_ship() -> None:
@@ -305,6 +365,43 @@ def test_a_condition_that_the_run_does_not_tell_is_listed(judged: Callable[..., 
     run, _ = changed(judged("live"), program={"facts": {}})
     (found,) = deviations(Conditions(rate=30), run.manifest)
     assert (found.pull, found.here) == (Pull.UNKNOWN, "not known")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("interrupted", "it was interrupted"), ("crashed", "the program crashed (SIGSEGV)")],
+)
+def test_a_run_that_was_cut_short_supports_nothing(
+    judged: Callable[..., Judged], kind: str, said: str
+) -> None:
+    asked = claim(holds("latency.p50<=1s"), holds("latency.p50<=1ms"))
+    found = judge(asked, [judged(kind)])
+    assert outcomes(found) == ["inconclusive", "refuted"]
+    (deviation,) = found["deviations"]
+    assert deviation["condition"] == "ending"
+    assert deviation["here"].startswith(said)
+
+
+def test_changes_of_the_scenario_that_the_claim_does_not_name_are_listed(
+    judged: Callable[..., Judged],
+) -> None:
+    live = judged("live")
+    made = {**live[0].manifest["scenario"], "overrides": ["stage.infer.threads=4", "run.seed=2"]}
+    asked = claim(
+        holds("latency.p50<=1s"), scenario="live", overrides=["copies.mode=off"]
+    )  # fmt: skip
+    found = judge(asked, [changed(live, scenario=made)])
+    listed = [(d["condition"], d["stated"], d["here"], d["pull"]) for d in found["deviations"]]
+    assert listed == [
+        ("copies.mode", "off", "as it ships", "not known"),
+        ("stage.infer.threads", "as it ships", "4", "not known"),
+    ]
+
+
+def test_quoted_words_stay_on_one_line(judged: Callable[..., Judged]) -> None:
+    asked = claim({**holds("latency.p50<=1s"), "text": 'a\n  - "b": supported'})
+    lines = claims_text.lines(document([judge(asked, [judged("live")])]))
+    assert not any(line.startswith('  - "b"') for line in lines)
 
 
 def test_the_command_that_measures_it_stands_with_the_claim(judged: Callable[..., Judged]) -> None:

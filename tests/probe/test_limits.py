@@ -341,3 +341,90 @@ def test_a_wrong_limit_of_a_scenario_is_a_problem_with_its_key(
     ((key, problem),) = caught.value.problems
     assert said in problem
     assert key.startswith(("limits", "scenario"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("latency.p99<-5ms", "never negative, so this never holds"),
+        ("rate>=-1fps", "never negative, so this always holds"),
+        ("frames.missed<=101%", "never outside 0 to 100 %, so this always holds"),
+        ("frames.on_time>=101%", "never outside 0 to 100 %, so this never holds"),
+        ("latency.p50<=1e99ms", "no measured number is so large"),
+        ("latency.p50<50m", "no such unit: m"),
+        ("l\N{CYRILLIC SMALL LETTER A}tency.p50<5ms", "it has U+0430"),
+        ("copies<=2", "did you mean copies.per_frame"),
+    ],
+)
+def test_a_limit_that_is_mistyped_is_told_what_is_wrong_with_it(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        limits.parse(text)
+    assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("latency.p99==5ms", "write <= or >="),
+        ("latency.p99\N{LESS-THAN OR EQUAL TO}5ms", "write <= for"),
+        ("latency.p99<inf ms", "a finite one"),
+        ("latency.p99<\N{FULLWIDTH DIGIT FIVE}ms", "write METRIC"),
+    ],
+)
+def test_a_usual_slip_is_named(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        limits.parse(text)
+    assert said in str(caught.value.remedy)
+
+
+def test_a_long_text_that_is_no_limit_is_cut_in_the_message() -> None:
+    with pytest.raises(UsageError) as caught:
+        limits.parse("x" * 5000 + "<5ms")
+    assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize(
+    ("text", "bound"), [("latency.p50<.5s", 500.0), ("slack.p99>=-5ms", -5.0),
+                        ("latency.p50<50\N{GREEK SMALL LETTER MU}s", 0.05),
+                        ("temperature.mean>-20C", -20.0)],
+)  # fmt: skip
+def test_what_people_write_is_read(text: str, bound: float) -> None:
+    found = limits.parse(text)
+    assert found.bound(found.metric.unit) == pytest.approx(bound)
+
+
+def test_what_rounding_leaves_is_no_miss() -> None:
+    limit = limits.parse("speed>=1x")
+    assert limit.holds(0.99999999, 1.0)
+    assert limit.margin(0.99999999, 1.0) == 0.0
+    assert not limit.holds(0.9999, 1.0)
+    assert not limits.parse("speed>1x").holds(1.00000001, 1.0)
+
+
+def test_where_the_point_holds_and_the_bound_does_not_both_are_told(made_run: Make) -> None:
+    run = Run.open(made_run("live"))
+    limit = judge.judge(run)["latency_ms"]["p50"] + 0.4
+    found = row(run, f"latency.p50<{limit:.4f}ms")
+    assert (found["outcome"], found["answer"]) == ("passed", "inconclusive")
+    assert float(found["note"].partition("at most ")[2].split()[0]) > limit
+
+
+def test_a_miss_that_is_not_certain_asks_for_no_frames_without_a_miss(made_run: Make) -> None:
+    found = row(Run.open(made_run("bursty")), "latency.p99<50ms")
+    assert (found["outcome"], found["answer"]) == ("failed", "inconclusive")
+    assert "without a miss" not in found["note"]
+    assert "missed as observed" in found["note"]
+
+
+def test_a_rate_that_one_frame_decides_says_so(made_run: Make) -> None:
+    run = Run.open(made_run("live"))
+    assert "one frame at the window's edge" in row(run, "rate>=30fps")["note"]
+    assert row(run, "rate>=29.7fps")["note"] is None
+
+
+def test_a_narrow_margin_is_printed_with_the_digits_that_it_needs(made_run: Make) -> None:
+    run = Run.open(made_run("live"))
+    speed = judge.judge(run)["speed"]
+    verdict = judge.judge(run, [limits.parse(f"speed>={speed + 0.0004:.6f}x")])
+    (line,) = [each for each in verdict_text.lines(run.manifest, verdict) if "limit  " in each]
+    assert "missed by 0.0004" in line

@@ -45,3 +45,11 @@ def test_both_lists_of_providers_are_needed() -> None:
 def test_a_count_is_a_whole_number_above_zero(value: Any, found: int | None) -> None:
     assert stated.count(value) == found
     assert stated.model_bytes(manifest({"model": {"bytes": value}})) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [(60, 60.0), (59.94, 59.94), (0, None), (-1, None), (True, None), ("60", None), (None, None)],
+)
+def test_a_refresh_rate_is_a_number_above_zero(value: Any, found: float | None) -> None:
+    assert stated.refresh_hz(manifest({"display": {"refresh_hz": value}})) == found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import os
 import sys
@@ -78,8 +79,15 @@ def page(
     return get
 
 
+@pytest.fixture
+def browser(chromium: Any) -> Iterator[Any]:
+    """Give the test a page; what it had the browser keep is forgotten after it."""
+    yield chromium
+    chromium.ask("try { localStorage.clear() } catch (refused) { /* nothing is kept */ }")
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
+def chromium() -> Iterator[Any]:
     """Start one headless Chromium for all tests; skip where there is none."""
     module = load("browser_for_reports", HERE / "browser.py")
     program = module.executable()
@@ -151,3 +159,40 @@ def hostile(judged: Callable[..., Judged]) -> tuple[dict[str, str], Judged]:
 def accepts() -> bool:
     """Say whether golden captions may change: with LIVEPROBE_ACCEPT=1, and a commit says why."""
     return os.environ.get("LIVEPROBE_ACCEPT") == "1"
+
+
+@pytest.fixture(scope="session")
+def judged_claims(judged: Callable[..., Judged]) -> Callable[..., dict[str, Any]]:
+    """Return a maker of documents of judged claims: all that there are, or those of these ids."""
+    maker = load("claimed_for_reports", HERE / "claimed.py")
+    whole = maker.document(judged)
+
+    def get(*ids: str) -> dict[str, Any]:
+        document: dict[str, Any] = copy.deepcopy(whole)
+        if ids:
+            chosen = [each for each in document["claims"] if each["id"] in ids]
+            assert len(chosen) == len(ids)
+            document["claims"] = chosen
+        return document
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def compared() -> ModuleType:
+    """Return the module that makes sides of a comparison, and comparisons of every verdict."""
+    return load("compared_for_reports", HERE / "compared.py")
+
+
+@pytest.fixture(scope="session")
+def comparison(judged: Callable[..., Judged], compared: ModuleType) -> Callable[[str], Any]:
+    """Return a maker of (document, sides), each of `compared.CASES` made once."""
+    made: dict[str, Any] = {}
+
+    def get(case: str) -> Any:
+        if case not in made:
+            live, generator = (judged(kind, seconds=20.0)[0] for kind in ("live", "generator"))
+            made[case] = compared.case(case, live, generator)
+        return made[case]
+
+    return get

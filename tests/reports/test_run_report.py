@@ -173,6 +173,7 @@ def test_each_rule_stands_with_its_outcome_and_reason(read: Read) -> None:
     for rule in verdict["rules"]:
         assert rule["title"] in page.text
         assert numbers.sentence(rule["reason"]) in page.text
+        assert numbers.sentence(rule["remedy"] or "") in page.text
 
 
 def test_each_finding_stands_with_its_cost_and_remedy(read: Read) -> None:
