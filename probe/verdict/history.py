@@ -37,7 +37,8 @@ def latency_changes(evidence: Evidence) -> list[Change]:
     """Return when the response latency changed its level by a tenth or more, in order of time.
 
     A stretch lasts at least a window of METHOD. The moments are found up to the delivery: the beat
-    of source and display moves the time of rendering up and down (`summary.drift`).
+    of source and display moves the time of rendering up and down (`summary.drift`). A change that
+    the display hides, for it shows both levels at one refresh, is none of the response latency.
     """
     frames = evidence.frames
     period = frames.period_ns
@@ -46,8 +47,8 @@ def latency_changes(evidence: Evidence) -> list[Change]:
         return []
     least = max(WINDOW_PERIODS, round(WINDOW_NS / period))
     made = (frames.delivered_ns - frames.due_ns) / MS_NS
-    points = _material(made, statistics.change_points(made, least))
     shown = frames.latency_ns / MS_NS
+    points = _material(shown, _material(made, statistics.change_points(made, least)))
     levels = [float(np.median(part)) for part in np.split(shown, points)] if points else []
     return [
         Change(int(frames.due_ns[at]), before, after)

@@ -94,3 +94,13 @@ def test_lost_frames_have_no_latency_to_change() -> None:
     found = Evidence(cases.live_run([None] * 100))
     assert latency_changes(found) == []
     assert told(found) == "stalled for 4 s"
+
+
+def test_a_change_that_the_display_hides_is_none_of_the_response_latency() -> None:
+    found = evidence((20, 10.0), (20, 14.0), spread=0.3)
+    assert at_s(latency_changes(found)) == pytest.approx([20], abs=0.3)
+    run = found.run
+    frames = run.table("frames")
+    frames["rendered_ns"] = frames["scheduled_ns"] + 20_000_000  # the refresh after both levels
+    hidden = Run.of(run.manifest, {"frames": frames, "outputs": run.table("outputs")})
+    assert latency_changes(Evidence(hidden)) == []
