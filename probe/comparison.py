@@ -83,7 +83,14 @@ def compare(
     table = _readings(sides, names)
     rows: list[dict[str, Any]] = [_row(metric, values) for metric, values in table]
     for at, side in enumerate(others, start=1):
-        _judge(rows, table, at, side.name, blocked=reason, least_percent=least_percent)
+        apart = _other_regime(base, side)
+        why = [
+            reason
+            or (None if metric.of_device else apart)
+            or _incomparable([values[0], values[at]])
+            for metric, values in table
+        ]
+        _judge(rows, table, at, side.name, why=why, least_percent=least_percent)
     return {
         "schema": SCHEMA,
         "confidence": 1 - LEVEL,
@@ -162,12 +169,11 @@ def _judge(
     other: int,
     name: str,
     *,
-    blocked: str | None,
+    why: Sequence[str | None],
     least_percent: float,
 ) -> None:
-    """Add to each row what it says of one side against the base."""
+    """Add to each row what it says of one side against the base; `why` it cannot be compared."""
     pair = (0, other)
-    why = [blocked or _incomparable([values[at] for at in pair]) for _, values in table]
     usable = [at for at, reason in enumerate(why) if reason is None]
     counts = tuple(len(table[0][1][at]) for at in pair) if table else (0, 0)
     found = _effects(table, usable, pair) if usable else None
@@ -193,6 +199,14 @@ def _effects(table: Table, usable: list[int], pair: tuple[int, int]) -> Effects 
     if min(map(len, arrays)) < effects.LEAST_RUNS:
         return None
     return effects.effects(arrays[0], arrays[1], LEVEL)
+
+
+def _other_regime(base: Side, other: Side) -> str | None:
+    """Return why no number of the programs can be compared; None where both are of one kind."""
+    generates = {Evidence(run).generates for side in (base, other) for run, _ in side.runs}
+    if len(generates) == 1:
+        return None
+    return "some runs have a live input, others generate: two regimes have no axis in common"
 
 
 def _incomparable(values: list[list[Reading]]) -> str | None:

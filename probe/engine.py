@@ -6,47 +6,35 @@ import contextlib
 import dataclasses
 import json
 import os
-import re
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import probe
-from probe import provenance, store, tables
+from probe import store, tables
 from probe.child import Child, Watch
 from probe.course import Course, Phase, Progress
-from probe.devices import local
-from probe.devices.surroundings import TMPFS_ROOM_BYTES
 from probe.errors import EnvironmentUnmet, UsageError
 from probe.model import Device, Event, Launch
 from probe.neighbours import ours
+from probe.opening import Origin, bounds, clock_pair, load_folder, opened
 from probe.sampling import Sampling
-from probe.scenario import Scenario, drain_ns
 from probe.tape import SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
     from types import FrameType
+
+    from probe.scenario import Scenario
 
 POLL_S: Final = 0.1
 SPILL_NS: Final = 2 * 10**9
 """How often the collectors' readings are put where a killed harness leaves them."""
 STOP_PATIENCE_S: Final = 3.0
 """How long a program may take to finish its tape after SIGTERM."""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a scenario came from: its text, and what was changed from what ships."""
-
-    text: str = ""
-    custom: bool = True
-    overrides: tuple[str, ...] = ()
 
 
 @dataclass
@@ -86,14 +74,9 @@ def measure(
     """
     device = device or Device("local")
     chosen = _collectors(scenario)
-    session = _open(
-        scenario,
-        folder,
-        origin or Origin(),
-        device,
-        progress or (lambda _: None),
-        prepared=prepared or {},
-    )
+    run = opened(scenario, folder, origin or Origin(), device, prepared or {})
+    silent: Callable[[Progress], None] = lambda _: None  # noqa: E731 - shorter than a name
+    session = _Session(scenario, run.path, run.tapes, run.manifest, progress or silent)
     sampling = Sampling(chosen)
     try:
         child = _go(session, sampling, device)
@@ -122,12 +105,8 @@ def exert(
     before), says that it was enough; it may also end by itself. Raises as `measure`.
     """
     sampling = Sampling(_collectors(scenario))
-    with contextlib.ExitStack() as stack:
-        place = tempfile.TemporaryDirectory(
-            prefix=store.TAPES_PREFIX, dir=_room(), ignore_cleanup_errors=True
-        )
-        path = Path(stack.enter_context(place))
-        manifest: dict[str, Any] = {"bounds": _bounds(scenario), "program": {}}
+    with load_folder() as path:
+        manifest: dict[str, Any] = {"bounds": bounds(scenario), "program": {}}
         session = _Session(scenario, path, path, manifest, lambda _: None, until=until)
         child = _go(session, sampling, device or Device("local"))
     said = [event.text for event in session.events] + child.error_tail.splitlines()[-1:]
@@ -158,117 +137,6 @@ def _collectors(scenario: Scenario) -> list[Any]:
             remedy=f"there are: {', '.join(sorted(classes))}",
         )
     return [classes[name]() for name in (classes if wanted is None else wanted)]
-
-
-def _open(
-    scenario: Scenario,
-    folder: Path,
-    origin: Origin,
-    device: Device,
-    progress: Callable[[Progress], None],
-    *,
-    prepared: Mapping[str, Any],
-) -> _Session:
-    """Make the Run's directory and write its manifest, in state `running`."""
-    inventory = local.inventory(device)
-    created = time.gmtime()
-    slug = re.sub(r"[^a-z0-9]+", "-", str(inventory["name"]).lower()).strip("-") or "device"
-    identity = f"{time.strftime('%Y%m%dT%H%M%SZ', created)}-{scenario.name}-{slug}"
-    path = make_directory(folder, identity)
-    session = _Session(scenario, path, _tape_folder(path), {}, progress)
-    session.manifest.update(
-        {
-            "schema": store.SCHEMA,
-            "liveprobe": probe.__version__,
-            "id": path.name,
-            "state": "running",
-            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", created),
-            "mode": scenario.mode,
-            "scenario": {
-                "name": scenario.name,
-                "title": scenario.title,
-                "custom": origin.custom,
-                "overrides": list(origin.overrides),
-                "resolved": scenario.document(),
-                "hashes": provenance.hashes(scenario, origin.text),
-            },
-            "bounds": _bounds(scenario),
-            **prepared,
-            "device": inventory,
-            "clocks": {"clock": "CLOCK_MONOTONIC", **_clock_pair("start")},
-            "window": None,
-            "deadline_ns": scenario.run.deadline,
-            "collectors": [],
-            "perturbations": [],
-            "environment": provenance.environment(),
-            "program": {"command": [], "pid": None, "outcome": None, "facts": {}},
-            "tapes": {
-                "folder": str(session.tapes),
-                "in_memory": session.tapes.parent == store.SHARED_MEMORY,
-            },
-            "harness": _harness_identity(),
-        }
-    )
-    try:
-        store.write_json(path / store.MANIFEST, session.manifest)
-    except EnvironmentUnmet:
-        shutil.rmtree(session.tapes, ignore_errors=True)
-        shutil.rmtree(path, ignore_errors=True)
-        raise
-    return session
-
-
-def _bounds(scenario: Scenario) -> dict[str, int | None]:
-    """Return the lengths of a run; a command goes on until it ends, unless it is told how long."""
-    open_ended = scenario.mode == "command" and "duration" not in scenario.run.model_fields_set
-    return {
-        "warmup_ns": scenario.run.warmup,
-        "duration_ns": None if open_ended else scenario.run.duration,
-        "drain_ns": drain_ns(scenario),
-    }
-
-
-def make_directory(folder: Path, identity: str) -> Path:
-    """Make a new directory below `folder`, numbered where there is one of that name.
-
-    Raises `UsageError` where `folder` is no folder, `EnvironmentUnmet` where it cannot be made.
-    """
-    hint = "give another folder, one that you may write to"
-    for attempt in range(1, 100):
-        path = folder / (identity if attempt == 1 else f"{identity}-{attempt}")
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            if folder.is_dir():
-                continue
-            raise UsageError(f"{folder}: not a folder", remedy=hint) from None
-        except NotADirectoryError:
-            raise UsageError(f"{folder}: not a folder", remedy=hint) from None
-        except OSError as error:
-            raise EnvironmentUnmet(
-                f"{path}: cannot be made: {error.strerror}", remedy=hint
-            ) from error
-        return path
-    raise EnvironmentUnmet(f"{folder / identity}: exists a hundred times", remedy=hint)
-
-
-def _tape_folder(path: Path) -> Path:
-    """Return a folder for tapes: on tmpfs where there is room, so writeback disturbs nobody."""
-    shared = _room()
-    with contextlib.suppress(OSError):
-        if shared is not None:
-            return Path(tempfile.mkdtemp(prefix=store.tapes_prefix(path.name), dir=shared))
-    inside = path / store.TAPES
-    inside.mkdir()
-    return inside
-
-
-def _room() -> Path | None:
-    """Return the tmpfs if there is room for tapes on it."""
-    with contextlib.suppress(OSError):
-        if shutil.disk_usage(store.SHARED_MEMORY).free >= TMPFS_ROOM_BYTES:
-            return store.SHARED_MEMORY
-    return None
 
 
 def _launch(session: _Session, sampling: Sampling) -> Child:
@@ -344,7 +212,7 @@ def _conclude(session: _Session, child: Child, sampling: Sampling) -> None:
     states = {"ended": "complete", "stopped": "complete", "interrupted": "interrupted"}
     manifest["state"] = states.get(outcome, "program failed")
     manifest["collectors"] = sampling.documents()
-    manifest["clocks"].update(_clock_pair("end"))
+    manifest["clocks"].update(clock_pair("end"))
     harness = manifest["harness"]
     harness["cpu_ns"] = time.process_time_ns() - harness["cpu_ns"]
     harness["wall_ns"] = time.monotonic_ns() - manifest["clocks"]["start_monotonic_ns"]
@@ -391,17 +259,6 @@ def _discard_if_nothing(session: _Session) -> None:
             shutil.rmtree(session.path, ignore_errors=True)
 
 
-def _harness_identity() -> dict[str, Any]:
-    """Return who measures: enough to tell later whether it still does, and its CPU time so far."""
-    stat = Path("/proc/self/stat").read_text(encoding="utf-8")
-    start_ticks = stat.rpartition(")")[2].split()[19]
-    return {"pid": os.getpid(), "start_ticks": start_ticks, "cpu_ns": time.process_time_ns()}
-
-
-def _clock_pair(when: str) -> dict[str, int]:
-    return {f"{when}_monotonic_ns": time.monotonic_ns(), f"{when}_wall_ns": time.time_ns()}
-
-
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
     """Treat SIGTERM and SIGHUP like Ctrl-C while a program runs (main thread only)."""
@@ -418,15 +275,3 @@ def interruptible() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-__all__ = [
-    "Exertion",
-    "Origin",
-    "Phase",
-    "Progress",
-    "exert",
-    "interruptible",
-    "make_directory",
-    "measure",
-]

@@ -162,6 +162,7 @@ def _judgement(evidence: Evidence, found: list[Finding]) -> dict[str, Any]:
     answer = rules.real_time(evidence, ruled)
     share = shares(evidence.windows)
     regime = foremost(share)
+    held = None if evidence.generates else held_ns(evidence.windows)
     return {
         "validity": {"status": validity.status.value, "reasons": [*validity.reasons, *unchecked]},
         "tier": evidence.tier.value,
@@ -178,9 +179,7 @@ def _judgement(evidence: Evidence, found: list[Finding]) -> dict[str, Any]:
         **_history(evidence),
         "series": repeats.document(evidence.series),
         **repeats.heat(evidence),
-        "real_time_held_s": held_ns(evidence.windows) / 1e9
-        if evidence.windows and not evidence.generates
-        else None,
+        "real_time_held_s": None if held is None else held / 1e9,
         "rules": [
             {
                 "rule": rule.number,

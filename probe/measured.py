@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from probe.store import Run
 
     T = TypeVar("T")
+    N = TypeVar("N", bound=np.generic)
 
 FATES: Final = tuple(Fate)
 DENSE: Final = 8
@@ -73,17 +74,18 @@ class Frames:
     @cached_property
     def answered(self) -> NDArray[np.bool_]:
         """Frames that were rendered in their order, late or not."""
-        return self.of(Fate.ON_TIME) | self.of(Fate.LATE)
+        return locked(self.of(Fate.ON_TIME) | self.of(Fate.LATE))
 
     @cached_property
     def missed(self) -> NDArray[np.bool_]:
         """Frames with any fate but on time."""
-        return ~self.of(Fate.ON_TIME)
+        return locked(~self.of(Fate.ON_TIME))
 
     @cached_property
     def latency_ns(self) -> NDArray[np.float64]:
         """Response latency from the scheduled time; infinite for a frame that was lost."""
-        return np.where(self.answered, (self.rendered_ns - self.due_ns).astype(np.float64), np.inf)
+        latency = (self.rendered_ns - self.due_ns).astype(np.float64)
+        return locked(np.where(self.answered, latency, np.inf))
 
     @property
     def of_in_flight(self) -> NDArray[np.bool_]:
@@ -231,7 +233,7 @@ def measured_spans_of(run: Run) -> Spans:
 
 
 def _of_measured_frames(run: Run) -> NDArray[np.bool_]:
-    return among(spans_of(run).frame, measured_frames_of(run).number)
+    return locked(among(spans_of(run).frame, measured_frames_of(run).number))
 
 
 def among(values: NDArray[np.int64], chosen: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -279,8 +281,14 @@ def _shared(columns: T) -> T:
     """Lock columns that several audits look at: none may change what the next one sees."""
     for column in vars(columns).values():
         if isinstance(column, np.ndarray):
-            column.setflags(write=False)
+            locked(column)
     return columns
+
+
+def locked(array: NDArray[N]) -> NDArray[N]:
+    """Return an array that is computed once and looked at by several; nobody may change it."""
+    array.setflags(write=False)
+    return array
 
 
 def window_of(manifest: Mapping[str, Any]) -> Window | None:

@@ -45,6 +45,11 @@ class Metric:
     compared: bool = False
 
     @property
+    def of_device(self) -> bool:
+        """Whether it says something of the device, whatever its program did."""
+        return self.series in ("power", "temperature", "clock", "track")
+
+    @property
     def share(self) -> float | None:
         """The share of values at or below it, where it is a percentile."""
         return SHARES.get(self.statistic or "")

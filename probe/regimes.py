@@ -303,9 +303,17 @@ def foremost(share: dict[Regime, float]) -> Regime | None:
     return max(reversed(Regime), key=lambda regime: share[regime]) if share else None
 
 
-def held_ns(segments: Sequence[Segment]) -> int:
-    """Return how long real-time was held from the start, 0 where no window was real-time."""
-    if not any(segment.regime is Regime.REAL_TIME for segment in segments):
+def held_ns(segments: Sequence[Segment]) -> int | None:
+    """Return how long real-time was held from the start, 0 where no window was real-time.
+
+    None without a window, and where a run of under 10 s was real-time in part: it is too short for
+    the stretch that would end it.
+    """
+    live = [segment.regime is Regime.REAL_TIME for segment in segments]
+    length = segments[-1].to_ns - segments[0].from_ns if segments else 0
+    if not segments or (length < HELD_NS and any(live) and not all(live)):
+        return None
+    if not any(live):
         return 0
     begin, since = segments[0].from_ns, None
     for segment in segments:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from probe import engine, soak
+from probe import engine, opening, soak
 from probe.model import Device
 from probe.preparation import METHODS_TERMS
 from probe.scenario import drain_ns
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from probe.course import Progress
-    from probe.engine import Origin
+    from probe.opening import Origin
     from probe.preparation import Terms
     from probe.scenario import Scenario
 
@@ -101,7 +101,7 @@ def measure(
 
 def _folder(scenario: Scenario, folder: Path) -> Path:
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    return engine.make_directory(folder, f"{stamp}-{scenario.name}-x{scenario.run.repeats}")
+    return opening.make_directory(folder, f"{stamp}-{scenario.name}-x{scenario.run.repeats}")
 
 
 @dataclass

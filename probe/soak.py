@@ -139,6 +139,8 @@ def soak(scenario: Scenario, device: Device, terms: Terms, tell: Tell) -> dict[s
                 raise KeyboardInterrupt
             if run.outcome in ("crashed", "timed out"):
                 vigil.outcome, why = Soaked.PROGRAM_FAILED, f"the program {run.outcome}: {run.why}"
+            elif run.outcome == "ended" and not vigil.loaded:
+                vigil.outcome, why = Soaked.PROGRAM_FAILED, "the program ended without a frame"
             while vigil.outcome is None and time.monotonic_ns() - started < RESTART_NS:
                 time.sleep(POLL_S)
                 vigil(None)
@@ -175,6 +177,11 @@ class _Vigil:
         self.outcome: Soaked | None = None
         self.why = ""
         self.length_ns = 0
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the device was under load: the program said a frame, or may never say one."""
+        return self._begin_ns is not None
 
     def __call__(self, first_ns: int | None) -> bool:
         """Say whether the soak is over; the engine asks ten times a second."""

@@ -402,11 +402,17 @@ def being_measured(manifest: Mapping[str, Any]) -> bool:
     harness = manifest.get("harness") or {}
     if manifest.get("state") != "running" or not isinstance(harness.get("pid"), int):
         return False
+    ticks = start_ticks(harness["pid"])
+    return ticks is not None and ticks == harness.get("start_ticks")
+
+
+def start_ticks(pid: int) -> str | None:
+    """Return when a process began: with its pid that names it. None where there is none."""
     try:
-        stat = Path(f"/proc/{harness['pid']}/stat").read_text(encoding="utf-8")
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[19] == harness.get("start_ticks")
+        return None
+    return stat.rpartition(")")[2].split()[19]
 
 
 def write_json(file: Path, document: Mapping[str, Any]) -> None:

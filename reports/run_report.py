@@ -16,7 +16,16 @@ from reports.charts.stages_named import slot
 from reports.page.document import page
 from reports.page.payload import Payload
 from reports.page.subject import Subject
-from reports.sections import copies, figures, findings, generation, header, live, method
+from reports.sections import (
+    copies,
+    figures,
+    findings,
+    generation,
+    header,
+    live,
+    method,
+    repeats,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -254,6 +263,7 @@ def _method(subject: Subject) -> dict[str, Any]:
     return {
         "subject": subject,
         "rules": method.rules(subject),
+        "repeats": repeats.repeats(subject),
         "collectors": method.collectors(subject),
         "missing": method.missing(subject),
         "statistics": method.statistics(subject),

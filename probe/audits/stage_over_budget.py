@@ -8,19 +8,18 @@ together take longer than the deadline cannot answer in time, whatever the rate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from probe import breakdown, cases, cases_pace, explaining, measured, statistics
+from probe.loads import LEAST_FRAMES, LEVEL_SHARE, MS_NS, loads_of, worked_ns
 from probe.model import Audit, Case, Finding, FindingOutcome, Outcome
-from probe.threads import shared, union_ns
+from probe.threads import shared
 from probe.verdict.evidence import Evidence
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from probe.loads import Load
     from probe.measured import Frames, Spans
     from probe.store import Run
     from probe.threads import Shared
@@ -37,38 +36,6 @@ REMEDY: Final = (
 EDGE: Final = 0.01
 """A stage that waits for a clock (a camera, a display) takes a period each time and no more: only
 what exceeds it by 1 % is over. Our own number: the frames at both ends of a 100-frame window."""
-LEAST_FRAMES: Final = 20
-"""A window of METHOD has at least 20 frame periods: fewer executions do not say what is usual."""
-LEVEL_SHARE: Final = 0.05
-"""Executions count as done side by side where so many are at work for a twentieth of the stage's
-time: one overlap by chance makes no second worker. Our own number."""
-MS_NS: Final = 1e6
-
-
-@dataclass(frozen=True)
-class _Load:
-    """What a stage does: `usual_ns` for a frame that it works on, `each_ns` for one that passes it.
-
-    Both are divided by `parallel`, how many executions it can have at a time.
-    """
-
-    stage: str
-    beside: bool
-    frames: int
-    parallel: int
-    usual_ns: float
-    each_ns: float
-    worst_frame: int
-    worst_ns: float
-
-    def row(self) -> dict[str, Any]:
-        return {
-            "frames": self.frames,
-            "parallel": self.parallel,
-            "usual_ms": self.usual_ns / MS_NS,
-            "per_passing_frame_ms": self.each_ns / MS_NS,
-            "worst": {"frame": self.worst_frame, "took_ms": self.worst_ns / MS_NS},
-        }
 
 
 def judge(run: Run) -> list[Finding]:
@@ -84,7 +51,7 @@ def judge(run: Run) -> list[Finding]:
     whole = _of_deadline(run, frames, spans, aside)
     if Evidence(run).closed_loop:
         return [whole or _no_rate()]
-    loads = _loads(frames, spans, aside)
+    loads = loads_of(frames, spans, aside)
     threads = [each for each in (_of_threads(part, period, frames) for part in shared(run)) if each]
     told = {stage for each in threads for stage in each.evidence["stages"]}
     found = [_of_rate(load, period, frames) for load in loads if load.stage not in told]
@@ -113,7 +80,7 @@ def _no_rate() -> Finding:
     )
 
 
-def _passed(loads: list[_Load], frames: Frames, period_ns: float) -> Finding:
+def _passed(loads: list[Load], frames: Frames, period_ns: float) -> Finding:
     worst = max(loads, key=lambda load: load.each_ns, default=None)
     evidence: dict[str, Any] = {"measured": len(frames), "period_ms": period_ns / MS_NS}
     if worst is None:
@@ -123,51 +90,7 @@ def _passed(loads: list[_Load], frames: Frames, period_ns: float) -> Finding:
     return Finding(ID, title, FindingOutcome.PASSED, evidence, REMEDY, stage=worst.stage)
 
 
-def _loads(frames: Frames, spans: Spans, aside: tuple[str, ...]) -> list[_Load]:
-    """Return the load of each stage that worked on enough frames to say what is usual.
-
-    A frame passes a stage that worked on it, or that answered it without (a batch, a tracker
-    between two detections); frames that were given up before do not count.
-    """
-    spent = breakdown.breakdown_of(frames, spans)
-    loads = []
-    for k, stage in enumerate(spent.stages):
-        work = spent.work_ns[:, k]
-        ran = np.isfinite(work)
-        if np.count_nonzero(ran) < LEAST_FRAMES:
-            continue
-        own = spans.rows(spans.stage == spans.stages.index(stage))
-        parallel = parallel_of(own.start_ns, own.end_ns)
-        worst = int(np.nanargmax(work))
-        loads.append(
-            _Load(
-                stage,
-                stage in aside,
-                int(np.count_nonzero(ran)),
-                parallel,
-                float(np.median(work[ran])) / parallel,
-                float(work[ran].sum()) / int(np.count_nonzero(ran | frames.answered)) / parallel,
-                int(frames.number[worst]),
-                float(work[worst]),
-            )
-        )
-    return loads
-
-
-def parallel_of(start_ns: NDArray[np.int64], end_ns: NDArray[np.int64]) -> int:
-    """Return the most executions at a time that hold for `LEVEL_SHARE` of the time at work."""
-    times = np.concatenate((start_ns, end_ns))
-    change = np.concatenate((np.ones(len(start_ns)), -np.ones(len(end_ns)))).astype(np.int64)
-    order = np.lexsort((change, times))  # one that ends at a time does not overlap one that begins
-    level = np.cumsum(change[order])[:-1].clip(0)
-    spent = np.bincount(level, np.diff(times[order]), 1)
-    spent[0] = 0.0
-    at_least = np.cumsum(spent[::-1])[::-1]
-    held = np.flatnonzero(at_least >= LEVEL_SHARE * spent.sum())
-    return max(1, int(held[-1])) if spent.sum() > 0 else 1
-
-
-def _of_rate(load: _Load, period_ns: float, frames: Frames) -> Finding | None:
+def _of_rate(load: Load, period_ns: float, frames: Frames) -> Finding | None:
     """Say whether a stage is too slow for the rate, by what each passing frame costs."""
     if load.each_ns <= (1 + EDGE) * period_ns:
         return None
@@ -274,14 +197,6 @@ def _of_deadline(run: Run, frames: Frames, spans: Spans, aside: tuple[str, ...])
         from_ns=int(answered.due_ns[0]),
         to_ns=int(answered.due_ns[-1]),
     )
-
-
-def worked_ns(spans: Spans) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Return frame numbers, rising, and for how long any stage was at work on each.
-
-    A stage inside another or beside it counts once: it is the length of the union of intervals.
-    """
-    return union_ns(spans.frame, spans.start_ns, spans.end_ns)
 
 
 AUDIT = Audit(

@@ -31,7 +31,6 @@ from probe.scenario import Part
 from probe.scenario.file import read_text
 from probe.scenario.types import PositiveDuration, Size  # noqa: TC001 - likewise
 
-NOT_STATED: Final = "not stated"
 _SHOWN: Final = (
     r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]*$"
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,13 +14,15 @@ from probe.console.terminal import Terminal, speaking
 from probe.errors import EXIT_FAILED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from probe.limits import Limit
 
 FAILED = "failed"
 
 
 @click.command(short_help="Judge a Run again.")
-@click.argument("run", type=click.Path(path_type=Path), required=False)
+@click.argument("run", metavar="[RUN]", type=click.Path(path_type=Path), required=False)
 @click.option("--no-write", is_flag=True, help="Print the verdict; leave verdict.json as it is.")
 @click.option(
     "--only",
@@ -47,7 +49,7 @@ def command(
     limits: tuple[str, ...],
     fail_on: str,
 ) -> int:
-    """Judge the Run in directory RUN, and write its verdict.json.
+    """Judge the Run in directory RUN, or all repeats of the series in it: write verdict.json.
 
     Works on any machine and needs no device. A Run whose measuring was cut short, by a crash or a
     kill, is recovered first. Each --limit is asked beside those of the Run's scenario.
@@ -60,12 +62,28 @@ def command(
     if only is not None:
         return exit_code(_some(terminal, run, only, asked), silent, failed=True)
     from probe import judge
-    from probe.console import judged, verdict_text
+    from probe.console import judged, repeated, series_text, verdict_text
 
+    if paths := repeated.members_at(run):
+        found = repeated.again(paths, write=not no_write, limits=asked)
+        terminal.result("\n".join(series_text.lines(found)), series_text.document(found))
+        failed = any(judge.failed(one.verdict) for one in found.members)
+        return exit_code(found.exit_code, silent, failed=failed)
     result = judged.judged(run, write=not no_write, limits=asked)
     lines = verdict_text.lines(result.run.manifest, result.verdict)
     terminal.result("\n".join(lines), result.verdict)
+    _say_of_siblings(terminal, run, result.verdict)
     return exit_code(result.exit_code, silent, failed=judge.failed(result.verdict))
+
+
+def _say_of_siblings(terminal: Terminal, run: Path, verdict: Mapping[str, Any]) -> None:
+    """Say that the verdicts of the other repeats stay as they are."""
+    others = len((verdict["series"] or {}).get("members") or ()) - 1
+    if others > 0:
+        terminal.say(
+            f"the verdict.json of {others} other repeats of its series stays as it is; "
+            f"judge them all: liveprobe audit {run.resolve().parent}"
+        )
 
 
 def _explained(terminal: Terminal, ids: str) -> int:
@@ -86,8 +104,10 @@ def _some(terminal: Terminal, run: Path, ids: str, asked: list[Limit]) -> int:
             remedy="leave one of them out",
         )
     from probe import judge
-    from probe.console import explain_text, judged
+    from probe.console import explain_text, judged, repeated
 
+    if repeated.members_at(run):
+        raise UsageError(f"{run}: a series", remedy="--only asks one Run: give one of its repeats")
     opened = judged.recovered(run)
     found = judge.findings(opened, audits)
     documents = [judge.document(each) for each in found]

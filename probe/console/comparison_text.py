@@ -46,7 +46,8 @@ def _headline(summary: Mapping[str, Any]) -> str:
 
 def _side(name: str, side: Mapping[str, Any]) -> str:
     base = ", the base" if name == "A" else ""
-    return f"  {name}  {side['name']}: {len(side['runs'])} runs{base}"
+    count = len(side["runs"])
+    return f"  {name}  {side['name']}: {count} run{'s' * (count != 1)}{base}"
 
 
 def _environment(found: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -22,7 +22,7 @@ from probe.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from probe.engine import Progress
+    from probe.course import Progress
     from probe.limits import Limit
     from probe.scenario import Scenario
     from probe.scenario.file import Loaded
@@ -77,9 +77,9 @@ def measured(
     program found the clip or the model unusable; else as `probe.engine.measure`.
     """
     scenario = ready(loaded)
-    from probe import engine, series
+    from probe import opening, series
 
-    origin = engine.Origin(loaded.text, custom=loaded.custom, overrides=loaded.overrides)
+    origin = opening.Origin(loaded.text, custom=loaded.custom, overrides=loaded.overrides)
     path = series.measure_once(scenario, folder, origin=origin, progress=progress)
     return concluded(path)
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from probe.console.terminal import Terminal
-    from probe.engine import Progress
+    from probe.course import Progress
 
 REDRAW_S: Final = 0.25
 LINE_S: Final = 10.0

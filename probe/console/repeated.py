@@ -1,4 +1,4 @@
-"""From a scenario to all of its judged Runs: one, or a series of repeats."""
+"""From a scenario, or the folder of a series, to all of its judged Runs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from probe.errors import (
     EXIT_PROGRAM,
     PRECEDENCE,
     ProbeError,
+    RunError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from probe.console.judged import Judged
-    from probe.engine import Progress
+    from probe.course import Progress
+    from probe.limits import Limit
     from probe.scenario.file import Loaded
 
 
@@ -61,7 +63,7 @@ def measured(
     measure. Raises as `probe.console.judged.measured`.
     """
     scenario = judged.ready(loaded)
-    from probe import engine, series
+    from probe import opening, series
 
     found: list[Judged] = []
     complaint: ProbeError | None = None
@@ -74,7 +76,7 @@ def measured(
             told(one)
         return _goes_on(one)
 
-    origin = engine.Origin(loaded.text, custom=loaded.custom, overrides=loaded.overrides)
+    origin = opening.Origin(loaded.text, custom=loaded.custom, overrides=loaded.overrides)
     try:
         if scenario.run.repeats == 1:
             each(series.measure_once(scenario, folder, origin=origin, progress=progress))
@@ -92,6 +94,36 @@ def measured(
         found = [replace(judged.judged(one.path), complaint=one.complaint) for one in found]
     complaint = complaint or next((one.complaint for one in found if one.complaint), None)
     return Repeated(tuple(found), scenario.run.repeats, complaint, interrupted)
+
+
+def members_at(path: Path) -> list[Path]:
+    """Return the repeats of the series in a folder, in their order; none where `path` is a Run.
+
+    Raises `RunError` where there is neither, or Runs that are not of one series.
+    """
+    from probe import store
+
+    paths = judged.runs_at(path)
+    if paths == [path]:
+        return []
+    told = [store.read_manifest(each).get("series") for each in paths]
+    known = [each if isinstance(each, dict) else {} for each in told]
+    if len({str(each.get("id")) for each in known}) > 1 or not known[0].get("id"):
+        raise RunError(
+            f"{path}: a folder of {len(paths)} Runs that are not the repeats of one series",
+            remedy="give one Run, or the folder of one series",
+        )
+    order = [int(each.get("index") or 0) for each in known]
+    return [each for _, each in sorted(zip(order, paths, strict=True))]
+
+
+def again(paths: Sequence[Path], *, write: bool = True, limits: Sequence[Limit] = ()) -> Repeated:
+    """Judge all repeats of a series, each beside all others; raises as `judged.judged`."""
+    for path in paths:
+        judged.recovered(path)
+    found = [judged.judged(path, write=write, limits=limits) for path in paths]
+    told = found[0].verdict["series"]
+    return Repeated(tuple(found), told["of"] if told else len(found))
 
 
 def _goes_on(one: Judged) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
 import numpy as np
 
 import scenarios
-from probe import engine
+from probe import engine, opening
 from probe.console.judged import ready
 from probe.copies.methods import Kind
 from probe.errors import EnvironmentUnmet
@@ -81,7 +81,7 @@ def _measured(mode: str, fault: str | None, folder: Path) -> Run:
     name, own = PROGRAMS[mode]
     added = () if fault is None else (f'program.faults=["{fault}"]',)
     loaded = load(name, folder=scenarios.folder(), overrides=(*COMMON, *own, *added))
-    path = engine.measure(ready(loaded), folder, origin=engine.Origin(loaded.text))
+    path = engine.measure(ready(loaded), folder, origin=opening.Origin(loaded.text))
     return Run.open(path)
 
 

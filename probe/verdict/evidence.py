@@ -224,4 +224,4 @@ class Evidence:
         """Release lateness of the measured frames in rising order; empty where nothing said it."""
         frames = self.frames
         said = (frames.scheduled_ns != NULL) & (frames.captured_ns != NULL)
-        return np.sort(frames.captured_ns[said] - frames.scheduled_ns[said])
+        return measured.locked(np.sort(frames.captured_ns[said] - frames.scheduled_ns[said]))

@@ -166,7 +166,8 @@ def _block_honesty(evidence: Evidence) -> Ruling:
 def _calibrated(_: Evidence) -> Ruling:
     return unsaid(
         "not measured: no stored calibration of this device with these collectors",
-        "measure the same scenario with collectors off and on, in turn, and compare both",
+        "measure the same scenario with collectors off (--set run.collectors=[]) and on, in turn, "
+        "and `liveprobe compare` both; a calibration is not kept yet, so validity stays limited",
     )
 
 
@@ -224,6 +225,8 @@ RULES: Final = (
     Rule(15, "Scope", REAL_TIME, _scope),
 )
 SANITY: Final = 14
+CUT: Final = 5
+"""Open where a run was cut short; what else is open follows from that."""
 NEEDS_FRAMES: Final = frozenset({1, 2, 3, 4, 5, 10, 11, 12})
 """Rules about the frames of a live input."""
 
@@ -242,7 +245,8 @@ def real_time(evidence: Evidence, ruled: dict[int, Ruling]) -> RealTime:
     """Return whether the run is real-time inference, with the first rule that it broke.
 
     A measurement that contradicts itself answers nothing. A broken rule refutes whatever is still
-    open; what cannot be tested weighs more than what needs more frames.
+    open; what cannot be tested weighs more than what needs more frames, and of what is open a run
+    that was cut short comes first.
     """
     if evidence.generates:
         return RealTime(Outcome.REFUTED, None, "no live input", LIVE_INPUT)
@@ -254,15 +258,23 @@ def real_time(evidence: Evidence, ruled: dict[int, Ruling]) -> RealTime:
         return RealTime(Outcome.NOT_TESTABLE, None, *missing)
     deciding = [rule.number for rule in RULES if rule.decides == REAL_TIME]
     for outcome in (Outcome.REFUTED, Outcome.NOT_TESTABLE, Outcome.INCONCLUSIVE):
-        for number in deciding:
+        order = deciding
+        if outcome is Outcome.INCONCLUSIVE:
+            order = [CUT, *(number for number in deciding if number != CUT)]
+        for number in order:
             if ruled[number].applies and ruled[number].outcome is outcome:
                 return _by(number, ruled)
     return RealTime(Outcome.SUPPORTED, None, "every rule that decides it holds")
 
 
 def _by(number: int, ruled: dict[int, Ruling]) -> RealTime:
-    """Return the answer by one rule, with what to do about all that say the same."""
+    """Return the answer by one rule, with what to do about all that say the same.
+
+    Of a run that was cut short nobody knows what its rest would have told: it is measured again.
+    """
     first = ruled[number]
+    if number == CUT and first.outcome is Outcome.INCONCLUSIVE:
+        return RealTime(first.outcome, number, first.reason, first.remedy)
     alike = (
         ruled[rule.number].remedy
         for rule in RULES

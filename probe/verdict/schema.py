@@ -224,7 +224,7 @@ def schema() -> Schema:
         rendered_latency_ms=or_null(said(LATENCIES, "over those that were rendered")),
         deadline_ms=NUMBER,
         slack_p99_ms=or_null(NUMBER),
-        rate_fps=or_null(said(NUMBER, "unique rendered frames per second of the window")),
+        rate_fps=or_null(said(NUMBER, "unique rendered frames a second of the window; live only")),
         block_size=or_null(COUNT),
         speed=or_null(said(NUMBER, "seconds of media made per second")),
         time_to_first_frame_ms=or_null(NUMBER),

@@ -76,9 +76,12 @@ def slack_p99(evidence: Evidence, found: dict[str, Number] | None) -> float | No
 
 
 def rate(evidence: Evidence) -> float | None:
-    """Return unique frames per second: rendered in the window, or delivered where none is shown."""
+    """Return unique frames per second: rendered in the window, or delivered where none is shown.
+
+    None without a live input: what a generator makes a second is `generation.rate`, and no rate.
+    """
     window = evidence.window
-    if window is None or window.length_ns <= 0:
+    if window is None or window.length_ns <= 0 or evidence.generates:
         return None
     if len(evidence.all_frames):
         frames = evidence.all_frames

@@ -10,11 +10,10 @@ import numpy as np
 from probe import measured, statistics
 from probe.model import Outcome
 from probe.preparation import MINUTE_NS, SUSTAINED_LEAST_NS, SUSTAINED_RISE
+from probe.verdict.evidence import Evidence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from probe.verdict.evidence import Evidence
 
 MS_NS: Final = 1e6
 THROTTLE: Final = "throttle."
@@ -39,8 +38,12 @@ def sustained(evidence: Evidence) -> Sustained:
     """Compare the last minute's p50 with the first one's, and look for a throttle flag.
 
     Of frames the response latency counts; without a live input the time that a block takes for each
-    of its frames.
+    of its frames. It is asked by several, and computed once a Run.
     """
+    return evidence.run.view(lambda run: _sustained(Evidence(run)), sustained)
+
+
+def _sustained(evidence: Evidence) -> Sustained:
     flags = _throttled(evidence)
     if flags:
         said = f"{', '.join(flags)} rose above 0 in the window"

@@ -198,7 +198,7 @@ def cool_down(evidence: Evidence) -> Ruling:
         return not_here("a single run; repeats and comparisons need it")
     if not found:
         if series["index"] == 1:
-            return holds("the first of its series: the device had been left alone")
+            return holds("the first of its series: idle is how warm the device was before it")
         return unsaid("no cool-down before this repeat", "measure repeats with --repeats")
     said = f"{found['outcome']} after {found['length_ns'] / 1e9:.0f} s: {found['why']}"
     if cooled(evidence.manifest):

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from reports.page.measure import ALIKE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,7 +32,7 @@ class Axis:
         if not finite:
             return None
         low, high = min(finite), max(finite)
-        if high - low <= 1e-9 * max(abs(low), abs(high)):
+        if high - low <= ALIKE * max(abs(low), abs(high)):
             wide = abs(low) * 0.1 or 1.0
             return cls(low - wide, high + wide, room)
         return cls(low, high, room)

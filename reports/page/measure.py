@@ -24,6 +24,9 @@ _FINE: Final = 3.0
 _FINEST: Final = 4
 """Most digits of a difference that the digits of its runs would round to nothing."""
 _MOST_PLACES: Final = 4
+ALIKE: Final = 1e-6
+"""Values that differ by less than a millionth of their size are written and drawn as the same: a
+clock's ns, no difference of two runs."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Measure:
             return cls(name, factor, 0)
         largest, spread = max(map(abs, shown)), max(shown) - min(shown)
         places = _LEAST_PLACES.get(name, numbers.digits(largest) if largest else 1)
-        if spread > 1e-9 * largest:
+        if spread > ALIKE * largest:
             places = max(places, math.ceil(-math.log10(spread / _FINE)))
         return cls(name, factor, min(places, _MOST_PLACES))
 

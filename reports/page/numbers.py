@@ -145,14 +145,6 @@ def megabytes(value: float | None) -> str:
     return NOT_MEASURED if value is None else fine(float(value) / 1e6)
 
 
-def separated(value: float, limit: float) -> int:
-    """Return the digits that `value` and `limit` need so that their difference does not read 0."""
-    places = min(digits(value), digits(limit)) if value and limit else 1
-    while places < 3 and value != limit and round(abs(value - limit), places) == 0:  # noqa: PLR2004
-        places += 1
-    return max(places, 1)
-
-
 def times(value: float) -> str:
     """Return a factor: ``1.22 x`` with the sign of multiplication."""
     return f"{fixed(value, 2)}{NBSP}{TIMES}"

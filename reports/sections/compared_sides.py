@@ -245,7 +245,8 @@ def _held(party: Party) -> Answer:
     pairs = [(run.verdict.get("real_time_held_s"), run.window_s) for run in party.subjects]
     known = [(float(held), float(of)) for held, of in pairs if held is not None and of is not None]
     if not known or len(known) < len(pairs):
-        return Answer(name, numbers.NOT_MEASURED, "", "", None, "no window to hold")
+        why = "not told of every run" if known else "no window to hold"
+        return Answer(name, numbers.NOT_MEASURED, "", "", None, why)
     shortest, length = min(known)
     whole = sum(held >= of - _TO_THE_END_S for held, of in known)
     word = status.HOLDS if whole == len(known) else status.MISSED

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from probe.model import Outcome, Regime, ValidityStatus
+from probe.regimes import HELD_NS
 from reports.charts.stages import median_frame
 from reports.page import numbers, status
 
@@ -164,7 +165,10 @@ def _held(subject: Subject) -> Answer:
     windows = "" if share is None else f"; real-time in {numbers.percent(share, 0)} of them"
     basis = f"to the first 10 s without a real-time window{windows}"
     if held is None or length is None:
-        return Answer("real-time held", *_nothing(held), "no window to hold", status.ABSENT, basis)
+        why = "no window to hold"
+        if share is not None and length is not None and length < HELD_NS / 1e9:
+            why = "not told in part of under 10 s"
+        return Answer("real-time held", *_nothing(held), why, status.ABSENT, basis)
     text, unit = _clock_parts(float(held))
     limit = f"limit ≥ {numbers.clock(length)}"
     if held >= length - 5e-4:

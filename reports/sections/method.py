@@ -115,9 +115,10 @@ def statistics(subject: Subject) -> str:
     frames = numbers.plural(n, "measured frame")
     text = f"Percentiles are order statistics over all {frames}; no outlier is removed."
     if effective is not None:
+        why = "Misses may cluster, so they" if round(effective) < n else "They"
         text += (
-            f" Misses cluster, so the sample counts as n_eff = {numbers.count(round(effective))}"
-            " independent frames in the binomial test."
+            f" {why} count as n_eff = {numbers.count(round(effective))} independent frames in the"
+            " binomial test."
         )
     return text + " A p99 needs 459 frames without a miss."
 

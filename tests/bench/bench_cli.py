@@ -11,9 +11,11 @@ import subprocess
 import sys
 from typing import Final
 
+import numpy as np
+
+from probe.statistics.goals import Met, median_interval, resolved
+
 REPEATS: Final = 30
-LOW, HIGH = 9, 20
-"""Of 30 sorted values the 10th and the 21st bound the median at 95 % (binomial)."""
 BOUND_MS: Final = 100.0
 COMMANDS: Final[dict[str, list[str]]] = {
     "bare python": ["-c", "pass"],
@@ -36,22 +38,14 @@ def main() -> int:
     missed = []
     print(f"{'CPU ms':<26}{'median':>8}  95 % interval, {REPEATS} runs each")
     for name, values in times.items():
-        ordered = sorted(values)
-        median = (ordered[REPEATS // 2 - 1] + ordered[REPEATS // 2]) / 2
-        print(f"{name:<26}{median:>8.1f}  {ordered[LOW]:.1f} to {ordered[HIGH]:.1f}", end="  ")
-        print(goal(name, ordered[LOW], ordered[HIGH]))
-        if name in HELD and ordered[LOW] > BOUND_MS:
+        found = median_interval(np.array(values))
+        between = f"{found.low:.1f} to {found.high:.1f}" if found else "too few runs"
+        said = resolved(found, BOUND_MS, "ms")
+        goal = f"goal < {BOUND_MS:g}: {said.text}" if name in HELD else ""
+        print(f"{name:<26}{np.median(values):>8.1f}  {between}  {goal}")
+        if name in HELD and said.met is Met.MISSED:
             missed.append(name)
     return 1 if missed else 0
-
-
-def goal(name: str, low: float, high: float) -> str:
-    """Say whether the bound holds, fails, or is not resolved by this interval."""
-    if name not in HELD:
-        return ""
-    if high <= BOUND_MS:
-        return f"goal < {BOUND_MS:g}: held"
-    return f"goal < {BOUND_MS:g}: " + ("MISSED" if low > BOUND_MS else "not resolved here")
 
 
 def cpu_ms(arguments: list[str]) -> float:

@@ -7,8 +7,8 @@ calls     ns of one memcpy (64 B, 4 KiB, 64 KiB, 1 MiB), of a row that is joined
 pipeline  the reference pipeline, live at 30 fps without a display clock, in pairs of runs with
           copies on and off, in an order that changes: CPU per frame, p50 and p99 of the latency.
           Goals: CPU and p99 shift under 1 %. A goal is missed only when the whole 95 % interval
-          (bootstrap over pairs) lies beyond it. Beside it stands what the events cost by their
-          number: events a frame times the ns of one.
+          (order statistics of the pairs) lies beyond it. Beside it stands what the events cost by
+          their number: events a frame times the ns of one.
 peers     the loop of copy_loop.py, plain, with our interposer, and under Scalene, memray, DHAT
           (`--mode=copy`) and bpftrace (a probe on each memcpy), in rounds: CPU per frame. DHAT and
           bpftrace (which needs root) run where they are installed, on few frames.
@@ -26,16 +26,20 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+
+from probe.statistics.goals import median_interval, resolved
+
+if TYPE_CHECKING:
+    from probe.statistics import Interval
 
 HERE = Path(__file__).resolve().parent
 HOME = HERE.parents[1]
 LOOP = HERE / "copy_loop.py"
 CALLS = HERE / "copy_calls.c"
 GOAL_PCT: Final = 1.0
-BOOTSTRAPS: Final = 4_000
 TIMEOUT_S: Final = 900
 
 
@@ -67,19 +71,9 @@ def run(command: list[str], environment: dict[str, str] | None = None) -> str:
     return done.stdout
 
 
-def interval(values: list[float]) -> tuple[float, float, float]:
-    """Return the median and its 95 % interval (bootstrap)."""
-    data = np.asarray(values)
-    draws = np.random.default_rng(7).integers(0, len(data), (BOOTSTRAPS, len(data)))
-    medians = np.median(data[draws], axis=1)
-    return float(np.median(data)), *(float(q) for q in np.percentile(medians, [2.5, 97.5]))
-
-
-def said(low: float, high: float, goal: float) -> str:
-    """Return what an interval says of a goal that is an upper bound."""
-    if high <= goal:
-        return "held"
-    return "missed" if low > goal else f"not resolved here, at most {high:.2f}"
+def bounds(found: Interval | None, form: str) -> str:
+    """Return ``low to high``, or that there are too few values for an interval."""
+    return f"{found.low:{form}} to {found.high:{form}}" if found else "too few rounds"
 
 
 # ---- calls ----
@@ -132,13 +126,17 @@ def pipeline(rounds: int, event_ns: float | None) -> dict[str, Any]:
             ))  # fmt: skip
     result: dict[str, Any] = {"events_per_frame": statistics.median(events)}
     for key, found in pairs.items():
-        shift, low, high = interval([100 * (on / off - 1) for off, on in found])
+        shifts = np.array([100 * (on / off - 1) for off, on in found])
+        between, shift = median_interval(shifts), float(np.median(shifts))
         result[key] = {
             "off_ms": statistics.median(off for off, _ in found),
-            "shift_pct": shift, "low_pct": low, "high_pct": high,
+            "shift_pct": shift,
+            "low_pct": between.low if between else None,
+            "high_pct": between.high if between else None,
         }  # fmt: skip
-        goal = "" if key == "p50" else f"   goal under {GOAL_PCT} %: {said(low, high, GOAL_PCT)}"
-        print(f"{key}: {shift:+.2f} % (95 %: {low:+.2f} to {high:+.2f}){goal}")
+        said = resolved(between, GOAL_PCT, "%").text
+        goal = "" if key == "p50" else f"   goal under {GOAL_PCT} %: {said}"
+        print(f"{key}: {shift:+.2f} % (95 %: {bounds(between, '+.2f')}){goal}")
     if event_ns is not None:
         cost_us = result["events_per_frame"] * event_ns / 1000
         share = 100 * cost_us / 1000 / result["cpu"]["off_ms"]
@@ -188,13 +186,13 @@ def peers(rounds: int) -> dict[str, Any]:
     result = {}
     for name, values in found.items():
         if len(values) == len(base):
-            middle, low, high = interval([a / b for a, b in zip(values, base, strict=True)])
-            bounds = f"{low:.3f} to {high:.3f}"
+            ratios = np.array([a / b for a, b in zip(values, base, strict=True)])
+            middle, between = float(np.median(ratios)), bounds(median_interval(ratios), ".3f")
         else:
-            middle, bounds = values[0] / statistics.median(base), "one run"
-        result[name] = {"cpu_ms": statistics.median(values), "ratio": middle, "bounds": bounds}
+            middle, between = values[0] / statistics.median(base), "one run"
+        result[name] = {"cpu_ms": statistics.median(values), "ratio": middle, "bounds": between}
         print(
-            f"{name:<28}{statistics.median(values):>9.2f}{middle:>10.3f}  {bounds:>18}"
+            f"{name:<28}{statistics.median(values):>9.2f}{middle:>10.3f}  {between:>18}"
             f"   {len(values)}"
         )
     return result

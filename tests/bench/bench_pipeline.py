@@ -10,7 +10,8 @@ Three ways to work through the same pictures, taking turns in one process, the r
 
 All libraries have one thread. Goals: serial at least 0.97 of loop; threads at least
 min(1.3, 0.85 x sum of stages / longest stage) of loop on two cores. A goal is missed only when the
-whole 95 % interval (bootstrap over rounds) lies below it; otherwise it is held or not resolved.
+whole 95 % interval (order statistics of the rounds) lies below it; otherwise it is held or not
+resolved.
 CPU time stands beside it: on a busy machine it says more about the cost of the program's own parts.
 """
 
@@ -28,6 +29,8 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
+
+from probe.statistics.goals import Met, median_interval, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -264,29 +267,16 @@ def once(work: Callable[[], None], frames: int) -> tuple[float, float]:
     return frames / (time.perf_counter() - begun), 1000 * spent / frames
 
 
-def interval(ratios: list[float]) -> tuple[float, float, float]:
-    """Return median, and its 95 % interval by a bootstrap over rounds."""
-    rng = np.random.default_rng(1)
-    values = np.array(ratios)
-    medians = np.median(rng.choice(values, (4000, len(values))), axis=1)
-    low, high = np.percentile(medians, [2.5, 97.5])
-    return float(np.median(values)), float(low), float(high)
-
-
 def judge(name: str, ratios: list[float], goal: float) -> int:
     """Print one line; returns 1 when the whole interval lies below the goal."""
-    middle, low, high = interval(ratios)
-    if low >= goal:
-        outcome = "held"
-    elif high < goal:
-        outcome = "MISSED"
-    else:
-        outcome = f"not resolved here, at least {low:.3f}"
+    found = median_interval(np.array(ratios))
+    said = resolved(found, goal, at_most=False)
+    between = f"{found.low:.3f} to {found.high:.3f}, " if found else ""
     print(
-        f"{name:<16} {middle:.3f} of the loop  ({low:.3f} to {high:.3f}, {len(ratios)} rounds)  "
-        f"goal >= {goal:.3f}: {outcome}"
+        f"{name:<16} {np.median(ratios):.3f} of the loop  ({between}{len(ratios)} rounds)  "
+        f"goal >= {goal:.3f}: {said.text}"
     )
-    return int(high < goal)
+    return int(said.met is Met.MISSED)
 
 
 def main() -> int:

@@ -193,15 +193,6 @@ def in_tight_loops_ns(compared: dict[str, Callable[[int], None]]) -> dict[str, l
     return times
 
 
-def median_between(times: list[float]) -> tuple[float, float, float]:
-    """Return the median and its 95 % interval, by order statistics."""
-    ordered = sorted(times)
-    reach = 0.98 * len(ordered) ** 0.5
-    low = max(0, int(len(ordered) / 2 - reach))
-    high = min(len(ordered) - 1, int(len(ordered) / 2 + reach))
-    return statistics.median(ordered), ordered[low], ordered[high]
-
-
 def pictures(clip: Path) -> Iterator[np.ndarray]:
     """Decode a clip for ever on one thread: RGB, [240, 320, 3], uint8."""
     import av
@@ -260,25 +251,20 @@ def in_frames_us(
     return times
 
 
-def verdict(name: str, measure: str, low: float, high: float) -> str:
-    """Say whether a goal holds; it is missed only when the whole interval lies beyond it."""
-    bound = GOALS.get((name, measure))
-    if bound is None:
-        return ""
-    if high <= bound:
-        return f"goal {bound}: holds"
-    return f"goal {bound}: missed" if low > bound else f"goal {bound}: not resolved here"
-
-
 def report(results: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, object]]:
     """Print the table; return its figures."""
+    from probe.statistics.goals import median_interval, resolved  # `recorder` drops what it imports
+
     figures: dict[str, dict[str, object]] = {}
     for measure, title in TITLES.items():
         print(f"\n{title}\n{'':28}{'median':>9}{'95 % interval':>20}")
         for name, times in results[measure].items():
-            median, low, high = median_between(times)
-            said = verdict(name, measure, low, high)
-            print(f"{name:28}{median:9.1f}{low:11.1f}{high:9.1f}   {said}")
+            found, median = median_interval(np.array(times)), statistics.median(times)
+            low, high = (found.low, found.high) if found else (None, None)
+            bound = GOALS.get((name, measure))
+            said = "" if bound is None else f"goal {bound}: {resolved(found, bound).text}"
+            between = f"{low:11.1f}{high:9.1f}" if found else f"{'too few frames':>20}"
+            print(f"{name:28}{median:9.1f}{between}   {said}")
             figures.setdefault(name, {})[measure] = {
                 "median": median, "low": low, "high": high, "n": len(times), "verdict": said,
             }  # fmt: skip

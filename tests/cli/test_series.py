@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from probe import store
+from probe import cli, store
 from probe.errors import (
     EXIT_ENVIRONMENT,
     EXIT_INTERRUPTED,
@@ -24,6 +24,7 @@ from probe.errors import (
 from probe.verdict.schema import schema as verdict_schema
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
+Capture = pytest.CaptureFixture[str]
 QUICK = ("--set", "run.warmup=0s", "--set", "run.collectors=[]", "--no-report")
 AT_ONCE = ("--set", "run.cool_down=0s")
 WAIT_S = 60
@@ -128,9 +129,7 @@ def test_an_interrupted_series_stops_and_keeps_its_runs(paced: list[str], tmp_pa
     assert verdict_of(path)["series"]["of"] == 3
 
 
-def test_a_killed_member_is_missed_then_recovered(
-    liveprobe: Call, paced: list[str], tmp_path: Path
-) -> None:
+def test_a_killed_member_is_missed_then_recovered(tmp_path: Path, capsys: Capture) -> None:
     command = [sys.executable, "-m", "probe", "run", "--repeats", "2", *AT_ONCE, *QUICK, "--"]
     with subprocess.Popen(
         [*command, sys.executable, "-c", SLOW_SECOND], cwd=tmp_path, stdout=subprocess.PIPE,
@@ -141,10 +140,12 @@ def test_a_killed_member_is_missed_then_recovered(
         finally:
             process.kill()
     first, second = members(tmp_path)
-    done = liveprobe("audit", str(first))
-    assert "repeat 2 was cut short" in done.stdout
-    liveprobe("audit", str(second))
-    assert "was cut short" not in liveprobe("audit", str(first)).stdout
+    cli.execute(["audit", str(first)])
+    assert "repeat 2 was cut short" in capsys.readouterr().out
+    cli.execute(["audit", str(second)])
+    capsys.readouterr()
+    cli.execute(["audit", str(first)])
+    assert "was cut short" not in capsys.readouterr().out
     assert len(verdict_of(first)["series"]["members"]) == 2
 
 
@@ -168,35 +169,47 @@ def until(condition: Callable[[], object]) -> None:
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "1000000000"])
-def test_a_number_of_repeats_that_makes_no_sense_is_2(liveprobe: Call, number: str) -> None:
-    done = liveprobe("run", "--repeats", number, "--", "true")
-    assert done.returncode == EXIT_USAGE
-    assert "repeats" in done.stderr
+def test_a_number_of_repeats_that_makes_no_sense_is_2(number: str, capsys: Capture) -> None:
+    assert cli.execute(["run", "--repeats", number, "--", "true"]) == EXIT_USAGE
+    assert "repeats" in capsys.readouterr().err
 
 
-def test_a_folder_that_takes_no_series(liveprobe: Call, tmp_path: Path) -> None:
-    done = liveprobe("run", "--repeats", "2", "-o", "/proc/nowhere", "--", "true")
-    assert done.returncode == EXIT_ENVIRONMENT, done.stderr
-    assert "/proc/nowhere" in done.stderr
-    assert "what to do" in done.stderr
+def test_a_folder_that_takes_no_series(capsys: Capture) -> None:
+    asked = ["run", "--repeats", "2", "-o", "/proc/nowhere", "--", "true"]
+    assert cli.execute(asked) == EXIT_ENVIRONMENT
+    said = capsys.readouterr().err
+    assert "/proc/nowhere" in said
+    assert "what to do" in said
 
 
-def test_a_tier_sets_what_it_needs(liveprobe: Call) -> None:
+def planned(capsys: Capture, *arguments: str) -> list[str]:
+    """Return what a dry run says would be changed of the scenario."""
+    assert cli.execute(["run", *arguments, "--dry-run", "--json"]) == EXIT_OK
+    return list(json.loads(capsys.readouterr().out)["overrides"])
+
+
+def test_a_tier_sets_what_it_needs(capsys: Capture) -> None:
+    certified = ["run.duration=600s", "run.soak=true", "run.repeats=5"]
+    assert planned(capsys, "--tier", "certified") == certified
+    assert planned(capsys, "--tier", "standard") == ["run.duration=600s"]
+    longer = ("--set", "run.duration=20m", "--tier", "standard")
+    assert planned(capsys, *longer) == ["run.duration=20m"]
+    cli.execute(["run", "--tier", "certified", "--dry-run"])
+    assert "at most 3 h 41 min" in capsys.readouterr().out
+
+
+def test_a_tier_of_a_command_sets_how_long_it_goes_on(liveprobe: Call) -> None:
     done = liveprobe("run", "--tier", "certified", "--dry-run", "--json", "--", "true")
-    planned = json.loads(done.stdout)
-    assert planned["overrides"] == ["run.duration=600s", "run.soak=true", "run.repeats=5"]
-    assert "at most 3 h 41 min" in liveprobe("run", "--tier", "certified", "--dry-run").stdout
-    standard = json.loads(liveprobe("run", "--tier", "standard", "--dry-run", "--json").stdout)
-    assert standard["overrides"] == ["run.duration=600s"]
-    longer = ("--set", "run.duration=20m", "--tier", "standard", "--dry-run", "--json")
-    assert json.loads(liveprobe("run", *longer).stdout)["overrides"] == ["run.duration=20m"]
+    changed = ["run.duration=600s", "run.soak=true", "run.repeats=5"]
+    assert json.loads(done.stdout)["overrides"] == changed
 
 
-def test_a_tier_and_a_shorter_duration_contradict_each_other(liveprobe: Call) -> None:
-    done = liveprobe("run", "--tier", "standard", "--duration", "3s", "--dry-run")
-    assert done.returncode == EXIT_USAGE
-    assert "run.duration=600s" in done.stderr
-    assert "run.duration=3s" in done.stderr
-    few = liveprobe("run", "--tier", "certified", "--repeats", "3", "--dry-run")
-    assert few.returncode == EXIT_USAGE
-    assert "run.repeats=5" in few.stderr
+def test_a_tier_and_a_shorter_duration_contradict_each_other(capsys: Capture) -> None:
+    short = ["run", "--tier", "standard", "--duration", "3s", "--dry-run"]
+    assert cli.execute(short) == EXIT_USAGE
+    said = capsys.readouterr().err
+    assert "run.duration=600s" in said
+    assert "run.duration=3s" in said
+    few = ["run", "--tier", "certified", "--repeats", "3", "--dry-run"]
+    assert cli.execute(few) == EXIT_USAGE
+    assert "run.repeats=5" in capsys.readouterr().err

@@ -289,3 +289,35 @@ def test_three_sides_are_each_compared_with_the_base(base: Side, same: Side, slo
 def test_an_unknown_metric_is_wrong_usage(base: Side, same: Side) -> None:
     with pytest.raises(UsageError, match="did you mean latency"):
         compare(base, [same], names=["latncy.p50"])
+
+
+def test_a_live_side_and_a_generating_one_share_no_axis_but_the_device(
+    make_runs: Any, base: Side, tmp_path: Path
+) -> None:
+    def generating(seed: int) -> Judged:
+        path = make_runs.make_run("generator", tmp_path / str(seed), seconds=10.0, seed=seed)
+        return judged(Run.open(path))
+
+    other = side("generating", [generating(seed) for seed in range(4)])
+    vary = ["name", "mode", "generate", "stage", "source", "run", "model", "input"]
+    found = compare(base, [other], vary=vary)
+    assert found["comparable"], found["reason"]
+    told = words(found)
+    assert {"speed", "block_size", "time_to_first_frame"} <= set(told)
+    assert set(told.values()) == {"not comparable"}
+    (speed,) = (each for each in found["metrics"] if each["metric"] == "speed")
+    assert "two regimes" in speed["against"][0]["reason"]
+    assert undecided(found)
+    again = compare(other, [side("same kind", [generating(seed) for seed in range(4, 8)])])
+    assert words(again)["speed"] != "not comparable"
+    names = ["temperature.max", "latency.p50"]
+    device = [
+        side(each.name, [(Run.open(path), judge.judge(Run.open(path))) for path in paths])
+        for each, paths in (
+            (base, [make_runs.make_run("live", tmp_path / f"l{k}", seed=k) for k in range(4)]),
+            (other, [tmp_path / str(seed) for seed in range(4)]),
+        )
+    ]
+    found = words(compare(device[0], [device[1]], vary=vary, names=names))
+    assert found["temperature.max"] != "not comparable"
+    assert found["latency.p50"] == "not comparable"

@@ -210,12 +210,15 @@ def row(*stretches: tuple[int, Regime]) -> list[Segment]:
         ([(12, Regime.REAL_TIME), (10, Regime.DEGRADED), (9, Regime.REAL_TIME)], 12),
         ([(12, Regime.REAL_TIME), (5, Regime.DEGRADED), (5, Regime.STALLED)], 12),
         ([(11, Regime.STALLED), (9, Regime.REAL_TIME)], 0),
+        ([(3, Regime.REAL_TIME)], 3),
+        ([(1, Regime.REAL_TIME), (8, Regime.STALLED)], None),
+        ([], None),
     ],
 )
 def test_real_time_is_held_until_ten_seconds_without_it(
-    stretches: list[tuple[int, Regime]], held_s: int
+    stretches: list[tuple[int, Regime]], held_s: int | None
 ) -> None:
-    assert regimes.held_ns(row(*stretches)) == held_s * SECOND
+    assert regimes.held_ns(row(*stretches)) == (None if held_s is None else held_s * SECOND)
 
 
 def test_merging_joins_only_what_touches() -> None:

@@ -109,6 +109,13 @@ def test_a_program_that_crashes_ends_the_soak(tmp_path: Path) -> None:
     assert "no luck" in found["why"]
 
 
+def test_a_source_that_ends_before_its_first_frame_ends_the_soak(tmp_path: Path) -> None:
+    silent = scenario("").model_copy(update={"mode": "live"})
+    found = soak.soak(silent, Device("bare", tmp_path), SHORT, quietly)
+    assert found["outcome"] == Soaked.PROGRAM_FAILED
+    assert found["why"] == "the program ended without a frame"
+
+
 def test_a_cool_down_waits_for_what_was_idle(board: Callable[..., Any]) -> None:
     made, told = board(soc=40.0, nvme=30.0), []
     idle = soak.idle(made.device, SHORT, quietly)

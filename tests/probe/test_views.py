@@ -8,6 +8,7 @@ import pytest
 
 from probe import cases, measured, store
 from probe.store import Run
+from probe.verdict.evidence import Evidence
 
 
 def counted(run: Run, asked: list[int]) -> int:
@@ -74,3 +75,11 @@ def test_places_are_those_of_a_search_whether_numbers_are_dense_or_not(wide: int
 @pytest.mark.parametrize("edge", [np.iinfo(np.int64).min, np.iinfo(np.int64).max])
 def test_numbers_at_the_end_of_their_range_have_places(edge: int) -> None:
     assert measured.places(np.array([edge]), np.array([0, edge])).tolist() == [-1, 0]
+
+
+def test_what_frames_compute_of_themselves_cannot_be_changed_either() -> None:
+    run = cases.live_run([20.0] * 10)
+    frames = measured.frames_of(run)
+    for found in (frames.answered, frames.missed, frames.latency_ns, Evidence(run).lateness_ns):
+        with pytest.raises(ValueError, match="read-only"):
+            found[0] = 0

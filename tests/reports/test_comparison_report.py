@@ -18,6 +18,7 @@ from probe import comparison_schema, judge
 from probe.comparison import Side, Word, compare
 from probe.store import TABLES, Run
 from reports.charts import intervals
+from reports.charts.intervals import Axis
 from reports.comparison_report import render
 from reports.page import numbers, privacy
 from reports.page.document import source_hash
@@ -419,3 +420,11 @@ def test_zero_and_the_band_are_always_on_the_axis_of_differences(
 
 def test_the_cases_are_those_of_the_maker(compared: ModuleType) -> None:
     assert compared.CASES == CASES
+
+
+def test_a_nanosecond_is_neither_written_nor_drawn() -> None:
+    values = [22.099679, 22.09968]
+    assert Measure.of("ms", values).bare(values[0]) == Measure.of("ms", [22.1]).bare(22.1)
+    axis = Axis.over(values)
+    assert axis is not None
+    assert axis.at(values[0]) == axis.at(values[1]) == 50.0

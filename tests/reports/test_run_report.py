@@ -372,3 +372,35 @@ def test_what_the_encoder_beside_left_out_is_said(
 def changed_run(run: Run, program: dict[str, Any]) -> Run:
     tables = {name: run.table(name) for name in ("frames", "outputs", "spans", "samples", "events")}
     return Run.of({**run.manifest, "program": program}, tables)
+
+
+def of_series(pair: Judged, *others: str) -> tuple[Page, str]:
+    """Return the page of a Run that is repeat 1 of a series; the others by their ids."""
+    run, verdict = pair
+    members = [
+        {"run": name, "index": k, "outcome": "refuted", "regime": None, "sustained": "refuted"}
+        for k, name in enumerate((str(verdict["run"]), *others), 1)
+    ]
+    told = {
+        "id": "a", "index": 1, "of": 5, "agreeing": len(members), "certified": False,
+        "missing": ["only some of the 5 repeats are here"], "problems": [], "members": members,
+    }  # fmt: skip
+    text = html((run, verdict | {"series": told}))
+    return Page(text), text
+
+
+def test_the_repeats_of_a_series_stand_in_the_method_with_the_way_to_each(read: Read) -> None:
+    page, text = of_series(read("live")[2], "20260101T000000Z-live-x")
+    said = page.within("method")
+    assert "Repeats: repeat 1 of 5; 2 of 2 repeats here agree; not certified" in said
+    assert "Not certified: only some of the 5 repeats are here." in said
+    assert said.count("not sustained") == 2
+    assert text.count("/report.html") == 1  # none to itself
+    assert '<a href="../20260101T000000Z-live-x/report.html">' in text
+    assert "Repeats" not in read("live")[0].within("method")
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a/b", "", "javascript:alert(1)", "..", '"x'])
+def test_what_is_no_name_of_a_folder_is_no_link(name: str, read: Read) -> None:
+    _, text = of_series(read("live")[2], name)
+    assert "report.html" not in text

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from probe.console.progress import Display, text
 from probe.console.terminal import Terminal, harmless
-from probe.engine import Phase, Progress
+from probe.course import Phase, Progress
 
 S = 10**9
 STORY = [

@@ -134,3 +134,12 @@ def test_deep_mode_is_sent_to_measure_without_it(made_run: Make) -> None:
     answer = judge.judge(Run.of(run.manifest, {**kept, "writes": writes}))["real_time"]
     assert (answer["outcome"], answer["rule"]) == ("inconclusive", 3)
     assert "--copies on" in answer["remedy"]
+
+
+@pytest.mark.parametrize("kind", ["crashed", "interrupted"])
+def test_a_run_that_was_cut_short_is_open_for_that_before_anything_else(
+    kind: str, made_run: Callable[..., Path]
+) -> None:
+    found = judge.judge(Run.open(made_run(kind)))["real_time"]
+    assert (found["outcome"], found["rule"]) == ("inconclusive", 5)
+    assert "longer" not in found["remedy"]  # what is left of it says nothing of its rest

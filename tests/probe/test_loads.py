@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from probe.audits.stage_over_budget import parallel_of, worked_ns
+from probe.loads import parallel_of, worked_ns
 from probe.measured import Spans
 from probe.tape import NULL
 
