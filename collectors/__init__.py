@@ -31,6 +31,11 @@ def discover() -> list[type[Collector]]:
     return _unique([*_of_this_package(), *_of_entry_points()])
 
 
+def shipped() -> list[type[Collector]]:
+    """Return the classes of the collectors that ship here, without those of entry points."""
+    return _unique(_of_this_package())
+
+
 def _of_this_package() -> list[type[Collector]]:
     names = sorted(entry.name for entry in pkgutil.iter_modules([str(_HOME)]))
     return [_collector_of(_own_module(name)) for name in names if not name.startswith("_")]

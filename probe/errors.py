@@ -95,6 +95,10 @@ class NoData(ProbeError):
     """A collector found no source: the path, tool or permission it looked for is in the message."""
 
 
+class OtherDevice(NoData):
+    """A collector, or a track of one, is for another kind of device: nothing is missing here."""
+
+
 class SwitchedOff(NoData):
     """A collector that the scenario asked to do nothing."""
 

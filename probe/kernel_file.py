@@ -16,6 +16,8 @@ PAGE_BYTES: Final = 4096
 """What sysfs gives at most; files of /proc may be longer."""
 INTEGER_DIGITS: Final = 20
 """A 64-bit number has no more; what is longer is no number of the kernel's."""
+_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+"""A FIFO that stands where a file is expected (in somebody's tree) must not hold us up."""
 _BLANKS: Final = " \t\r\n"
 """What the kernel puts around a number; any other character is part of it."""
 
@@ -29,7 +31,7 @@ class KernelFile:
     def __init__(self, path: Path, size_bytes: int = PAGE_BYTES) -> None:
         self.path = path
         self._size_bytes = size_bytes
-        self._descriptor: int | None = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._descriptor: int | None = os.open(path, _FLAGS)
 
     def read(self) -> str | None:
         """Return the text without surrounding blanks, None where the kernel gives none.
@@ -58,8 +60,9 @@ class KernelFile:
 def read_text(path: Path, size_bytes: int = 16 * PAGE_BYTES) -> str | None:
     """Read a file once: its text without surrounding blanks, None where it cannot be read."""
     try:
-        with path.open("rb") as file:  # reads on where the kernel gives a page at a time
-            return _text(file.read(size_bytes))
+        # A buffered file reads on where the kernel gives a page at a time.
+        with open(path, "rb", opener=_open) as file:
+            return _text(file.read(size_bytes) or b"")
     except OSError:
         return None
 
@@ -69,6 +72,14 @@ def read_integer(path: Path) -> int | None:
     return integer(read_text(path))
 
 
+def matches(folder: Path, pattern: str) -> list[Path]:
+    """Return what a folder has of a pattern, sorted; nothing where it may not be looked into."""
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
+
+
 def integer(text: str | None) -> int | None:
     """Return the decimal number that `text` is, None where it is missing or something else."""
     digits = (text or "").strip(_BLANKS)
@@ -76,6 +87,10 @@ def integer(text: str | None) -> int | None:
     if unsigned.isascii() and unsigned.isdigit() and len(unsigned) <= INTEGER_DIGITS:
         return int(digits)
     return None
+
+
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | _FLAGS)
 
 
 def _text(data: bytes) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from probe.errors import NoData
     from probe.store import Run
 
 VERDICT_SCHEMA = 1
@@ -112,11 +113,25 @@ class Track:
 
 @dataclass(frozen=True)
 class Sample:
-    """One reading of a track at a time; `value` None means that the source gave no value."""
+    """One reading of a track at a time; `value` None means that the source gave no value.
+
+    `t_ns` is the time that the source itself states, in CLOCK_MONOTONIC; None means the time of the
+    call that read it.
+    """
 
     track: str
     label: str
     value: float | None
+    t_ns: int | None = None
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that a collector saw happen, besides its samples; `t_ns` as of a `Sample`."""
+
+    text: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    t_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +142,30 @@ class Event:
     kind: str
     text: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Seen(StrEnum):
+    """On what the reading of a source was tried."""
+
+    HARDWARE = "hardware"
+    RECORDINGS = "recordings"
+    FORMAT = "format"
+
+
+@dataclass(frozen=True)
+class Support:
+    """Where a collector gets its tracks on one kind of device: a row of the support matrix.
+
+    `device` names the kind ("any Linux", "Raspberry Pi 5"); `source` is the file, call or tool that
+    is read; `needs` what a user has to give or install, empty where nothing. `seen` is the best
+    proof that there is: real hardware, recordings of real devices, or the documented format alone.
+    """
+
+    device: str
+    tracks: tuple[str, ...]
+    source: str
+    seen: Seen
+    needs: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,18 +186,22 @@ class Device:
 
 
 class Collector(Protocol):
-    """Turns one source of truth into samples; it never judges, logs, or reads a clock."""
+    """Turns one source of truth into samples; it never judges, logs, or reads a clock.
+
+    `period_ns` is the time between two readings; None reads at the start and at the end alone.
+    Those of liveprobe also state their `support`, from which the matrix in the docs is made.
+    """
 
     name: str
     tracks: tuple[Track, ...]
-    period_ns: int
+    period_ns: int | None
     sensitive: bool
 
     def start(self, device: Device) -> None:
         """Open the source, or raise `NoData` that names what was looked for."""
 
-    def sample(self, t_ns: int) -> Iterable[Sample]:
-        """Yield what was read; `t_ns` is the engine's time of the call."""
+    def sample(self, t_ns: int) -> Iterable[Sample | Notice]:
+        """Yield what was read and what happened; `t_ns` is the engine's time of the call."""
 
     def stop(self) -> None:
         """Release everything; always called, safe twice."""
@@ -169,13 +212,22 @@ class Launch:
     """How the engine is about to start the program.
 
     `tapes` is where the program writes; what a collector leaves there is turned into tables.
-    `options` are the scenario's, as JSON (`Scenario.document`).
+    `options` are the scenario's, as JSON (`Scenario.document`). `wall_offset_ns` is CLOCK_REALTIME
+    minus CLOCK_MONOTONIC as the run began: what puts times of the wall clock into the run.
     """
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
     tapes: Path
     options: Mapping[str, Any]
+    wall_offset_ns: int | None = None
+
+
+@runtime_checkable
+class Supported(Protocol):
+    """A collector that says on which devices it reads what."""
+
+    support: tuple[Support, ...]
 
 
 @runtime_checkable
@@ -184,6 +236,14 @@ class Attaching(Protocol):
 
     def attach(self, launch: Launch) -> Mapping[str, str]:
         """Return what to add to the program's environment, or raise `NoData`."""
+
+
+@runtime_checkable
+class Lacking(Protocol):
+    """A collector of several sources, which may have found but some of them."""
+
+    def lacking(self) -> Mapping[str, NoData]:
+        """Return why a track will have no value here, by its name; called once, after `start`."""
 
 
 @runtime_checkable

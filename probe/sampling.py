@@ -11,11 +11,21 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from probe.errors import NoData, SwitchedOff
-from probe.model import Attaching, Collector, Device, Event, Launch, Stating
+from probe.errors import NoData, OtherDevice, SwitchedOff
+from probe.model import (
+    Attaching,
+    Collector,
+    Device,
+    Event,
+    Lacking,
+    Launch,
+    Notice,
+    Sample,
+    Stating,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 WAIT_S: Final = 3.0
@@ -38,6 +48,8 @@ class _Record:
     slowest_ns: int = 0
     spilled: int = 0
     facts: dict[str, Any] | None = None
+    lacking: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    gone: set[tuple[str, str]] = field(default_factory=set)
     rows: list[tuple[str, str, int, float | None]] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
@@ -48,6 +60,7 @@ class _Record:
             "outcome": self.outcome,
             "reason": self.reason,
             "remedy": self.remedy,
+            "lacking": self.lacking,
             "samples": len(self.rows),
             "tracks": [dataclasses.asdict(track) for track in collector.tracks],
             "period_ns": collector.period_ns,
@@ -121,7 +134,7 @@ class Sampling:
             if thread is None:
                 if name in self._attached:  # and never started: the program was not
                     self._attached.discard(name)
-                    self._fenced(record, record.collector.stop)
+                    self._stop_alone(record)
                 continue
             self._attached.discard(name)
             thread.join(WAIT_S)
@@ -129,6 +142,15 @@ class Sampling:
                 self._failed(record, f"a call did not return within {WAIT_S:g} s")
             elif isinstance(record.collector, Stating) and record.outcome == "ok":
                 self._fenced(record, partial(_state, record, record.collector))
+
+    def _stop_alone(self, record: _Record) -> None:
+        """Stop a collector that has no thread: on one of its own, for that call may hang too."""
+        call = partial(self._fenced, record, record.collector.stop)
+        thread = threading.Thread(target=call, daemon=True)
+        thread.start()
+        thread.join(WAIT_S)
+        if thread.is_alive():
+            self._failed(record, f"its stop did not return within {WAIT_S:g} s")
 
     def spill(self, file: Path) -> None:
         """Append the readings since the last call to `file`, one JSON array a line.
@@ -153,14 +175,24 @@ class Sampling:
 
     def _live(self, record: _Record, device: Device, begun: threading.Event) -> None:
         """Start, read and stop one collector, all on its own thread: no call meets another."""
-        found = self._fenced(record, partial(record.collector.start, device))
+        found = self._fenced(record, partial(_start, record.collector, device))
+        if found:
+            self._begun_late(record)
+        if record.outcome in ("ok", "no data") and isinstance(record.collector, Lacking):
+            found &= self._fenced(record, partial(_lack, record, record.collector))
         begun.set()
         if found:
             self._loop(record)
         self._fenced(record, record.collector.stop)
 
+    def _begun_late(self, record: _Record) -> None:
+        """Count a collector that was given up before it started: what it reads now is measured."""
+        if record.outcome == "failed" and not self._over[record.collector.name].is_set():
+            record.outcome, record.reason, record.remedy = "ok", None, None
+            self._notice(record, f"{record.collector.name}: started late", {}, time.monotonic_ns())
+
     def _loop(self, record: _Record) -> None:
-        over, period_s = self._over[record.collector.name], record.collector.period_ns / 1e9
+        over, period_ns = self._over[record.collector.name], record.collector.period_ns
         due = time.monotonic()
         while True:
             last = over.is_set()
@@ -168,18 +200,50 @@ class Sampling:
                 return
             if last:
                 return
-            due = max(due + period_s, time.monotonic())
+            if period_ns is None:
+                over.wait()
+                continue
+            due = max(due + period_ns / 1e9, time.monotonic())
             over.wait(due - time.monotonic())
 
-    @staticmethod
-    def _sample(record: _Record) -> None:
+    def _sample(self, record: _Record) -> None:
         before = time.monotonic_ns()
-        readings = list(record.collector.sample(before))
-        middle = (before + time.monotonic_ns()) // 2
+        seen: list[Sample | Notice] = []
         record.calls += 1
-        record.rows += [
-            (reading.track, reading.label, middle, reading.value) for reading in readings
-        ]
+        try:
+            seen.extend(record.collector.sample(before))
+        finally:  # what it gave before it failed was measured
+            now = time.monotonic_ns()
+            self._keep(record, seen, (before + now) // 2)
+            if now - before > WAIT_S * 1e9:
+                took = f"a call took {(now - before) / 1e9:.1f} s; nothing was read meanwhile"
+                self._notice(record, f"{record.collector.name}: {took}", {}, now)
+
+    def _keep(self, record: _Record, seen: Sequence[Sample | Notice], middle: int) -> None:
+        for each in seen:
+            t_ns = middle if each.t_ns is None else each.t_ns
+            if isinstance(each, Notice):
+                self._notice(record, each.text, each.attributes, t_ns)
+            else:
+                self._watch(record, each, t_ns)
+                record.rows.append((each.track, each.label, t_ns, each.value))
+
+    def _watch(self, record: _Record, reading: Sample, t_ns: int) -> None:
+        """Put on record when a source begins to give no value, and when it gives one again."""
+        key = (reading.track, reading.label)
+        if (reading.value is None) == (key in record.gone):
+            return
+        name = f"{reading.track} {reading.label}".rstrip()
+        if reading.value is None:
+            record.gone.add(key)
+            self._notice(record, f"{name}: no value any more", {}, t_ns)
+        else:
+            record.gone.discard(key)
+            self._notice(record, f"{name}: values again", {}, t_ns)
+
+    def _notice(self, record: _Record, text: str, attributes: Mapping[str, Any], t_ns: int) -> None:
+        with_owner = {**attributes, "collector": record.collector.name}
+        self.events.append(Event(t_ns, "collector", text, with_owner))
 
     def _fenced(self, record: _Record, call: Callable[[], object]) -> bool:
         """Call into a collector and time it; what it raises becomes its outcome, never ours."""
@@ -187,7 +251,7 @@ class Sampling:
         try:
             call()
         except NoData as absent:
-            record.outcome = "off" if isinstance(absent, SwitchedOff) else "no data"
+            record.outcome = _outcome(absent)
             record.reason = absent.message
             record.remedy = absent.remedy
             return False
@@ -207,6 +271,30 @@ class Sampling:
             record.remedy = "report it with `liveprobe doctor --json`; the run is not affected"
         text = f"{record.collector.name}: {why}"
         self.events.append(Event(time.monotonic_ns(), "collector", text))
+
+
+def _start(collector: Collector, device: Device) -> None:
+    """Start a collector; a source that may not be read is a missing one."""
+    try:
+        collector.start(device)
+    except PermissionError as refused:
+        raise NoData(
+            f"{refused.filename or collector.name}: {refused.strerror}",
+            remedy="run liveprobe as root, or as a user who may read it",
+        ) from refused
+
+
+def _outcome(absent: NoData) -> str:
+    if isinstance(absent, OtherDevice):
+        return "other device"
+    return "off" if isinstance(absent, SwitchedOff) else "no data"
+
+
+def _lack(record: _Record, collector: Lacking) -> None:
+    record.lacking = {
+        track: {"outcome": _outcome(why), "reason": why.message, "remedy": why.remedy}
+        for track, why in collector.lacking().items()
+    }
 
 
 def _attach(collector: Attaching, launch: Launch, given: dict[str, str]) -> None:

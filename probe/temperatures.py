@@ -60,7 +60,7 @@ class Thermometer:
         """Say why there is no temperature, and what would give one."""
         for source in self._sources:
             (entry,) = source.sampling.documents()
-            if entry["outcome"] != "ok":
+            if entry["outcome"] not in ("ok", "other device"):
                 return f"{entry['reason']} ({entry['remedy']})"
         return "no sensor gave a temperature"
 

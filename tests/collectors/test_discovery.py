@@ -9,6 +9,7 @@ import pytest
 import collectors
 from collectors.cpu import Cpu
 from probe.errors import UsageError
+from probe.model import Supported
 from probe.neighbours import ours
 
 HOME = Path(collectors.__file__).parent
@@ -123,3 +124,20 @@ def test_ours_are_ours() -> None:
 
 def test_discovery_gives_classes_not_instances() -> None:
     assert Cpu in collectors.discover()
+
+
+def of_ours() -> list[type]:
+    return [each for each in collectors.discover() if each.__module__.startswith("collectors.")]
+
+
+@pytest.mark.parametrize("collector", of_ours(), ids=lambda each: each.name)
+def test_each_of_ours_says_on_which_devices_it_reads_each_of_its_tracks(collector: type) -> None:
+    assert isinstance(collector, Supported)
+    tracks = {track.name for track in collector.tracks}
+    assert {name for each in collector.support for name in each.tracks} == tracks
+
+
+@pytest.mark.parametrize("collector", of_ours(), ids=lambda each: each.name)
+def test_the_tracks_of_ours_bear_the_name_of_their_collector(collector: type) -> None:
+    assert all(track.name.startswith(f"{collector.name}.") for track in collector.tracks)
+    assert len({track.name for track in collector.tracks}) == len(collector.tracks)

@@ -9,8 +9,8 @@ from typing import ClassVar
 import pytest
 
 from probe import sampling as sampling_module
-from probe.errors import NoData, SwitchedOff
-from probe.model import Device, Launch, Sample, Track
+from probe.errors import NoData, OtherDevice, SwitchedOff
+from probe.model import Device, Launch, Notice, Sample, Track
 from probe.sampling import Sampling
 
 CALLS: list[str] = []
@@ -139,6 +139,44 @@ def test_a_collector_that_does_not_start_is_left_behind(monkeypatch: pytest.Monk
     assert fine["outcome"] == "ok"
 
 
+def test_a_call_that_took_long_is_a_gap_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    steady = Steady()
+    sampling = Sampling([steady])
+    sampling.start(Device("here"))
+    monkeypatch.setattr(sampling_module, "WAIT_S", 0.0)
+    assert steady.thrice.wait(30)
+    steady.count = 0
+    steady.thrice.clear()
+    assert steady.thrice.wait(30)
+    monkeypatch.undo()
+    sampling.stop()
+    assert any("nothing was read meanwhile" in each.text for each in sampling.events)
+
+
+class Late(Steady):
+    name = "late"
+    free: ClassVar[threading.Event] = threading.Event()
+
+    def start(self, device: Device) -> None:
+        self.free.wait(30)
+
+
+def test_a_collector_that_starts_late_counts_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling_module, "WAIT_S", 0.05)
+    late = Late()
+    sampling = Sampling([late])
+    sampling.start(Device("here"))
+    assert sampling.documents()[0]["outcome"] == "failed"
+    monkeypatch.undo()
+    Late.free.set()
+    assert late.thrice.wait(30)
+    sampling.stop()
+    document = sampling.documents()[0]
+    assert (document["outcome"], document["reason"], document["remedy"]) == ("ok", None, None)
+    told = [each.text for each in sampling.events if "start" in each.text]
+    assert told == ["late: its start did not return within 0.05 s", "late: started late"]
+
+
 def test_a_crash_ends_the_collector_and_nothing_else() -> None:
     steady, breaking = Steady(), Breaking()
     sampling = Sampling([breaking, steady])
@@ -149,9 +187,10 @@ def test_a_crash_ends_the_collector_and_nothing_else() -> None:
     broken, fine = sampling.documents()
     assert broken["outcome"] == "failed"
     assert "Input/output error" in broken["reason"]
-    assert broken["samples"] == 2
+    assert broken["samples"] == 4  # what it gave before it failed counts
     assert fine["outcome"] == "ok"
-    assert [event.kind for event in sampling.events] == ["collector"]
+    crashes = [event for event in sampling.events if "Input/output error" in event.text]
+    assert [event.kind for event in crashes] == ["collector"]
 
 
 class Attached(Steady):
@@ -242,6 +281,25 @@ def test_what_was_attached_to_a_program_that_never_started_is_stopped() -> None:
     assert CALLS == ["attach attached program", "stop attached"]
 
 
+class Stuck(Attached):
+    name = "stuck"
+    free: ClassVar[threading.Event] = threading.Event()
+
+    def stop(self) -> None:
+        self.free.wait(30)
+
+
+def test_a_stop_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling_module, "WAIT_S", 0.05)
+    sampling = Sampling([Stuck()])
+    sampling.attach(LAUNCH)
+    sampling.stop()
+    Stuck.free.set()
+    document = sampling.documents()[0]
+    assert document["outcome"] == "failed"
+    assert "its stop did not return" in document["reason"]
+
+
 def test_facts_that_are_no_json_are_a_failure_of_the_collector_alone() -> None:
     sampling = Sampling([Speechless()])
     sampling.attach(LAUNCH)
@@ -270,3 +328,114 @@ def test_a_collector_that_does_not_attach_is_left_behind(monkeypatch: pytest.Mon
     fine, slow = sampling.documents()
     assert (fine["outcome"], slow["outcome"]) == ("ok", "failed")
     assert "not attached within" in slow["reason"]
+
+
+class Once(Steady):
+    """Read at the start and at the end alone."""
+
+    name = "once"
+    period_ns: ClassVar[int | None] = None  # type: ignore[assignment,misc]
+
+
+def test_a_source_without_a_period_is_read_at_the_start_and_at_the_end() -> None:
+    once, steady = Once(), Steady()
+    sampling = Sampling([once, steady])
+    sampling.start(Device("here"))
+    assert steady.thrice.wait(30)
+    sampling.stop()
+    assert once.count == 2
+    documents = {each["name"]: each for each in sampling.documents()}
+    assert documents["once"]["period_ns"] is None
+
+
+class Telling(Steady):
+    """States its own times, and what happened."""
+
+    name = "telling"
+
+    def sample(self, t_ns: int) -> Iterable[Sample | Notice]:
+        self.count += 1
+        value = None if 2 <= self.count <= 3 else 1.0
+        yield Sample("telling.value", "a", value, t_ns=self.count)
+        yield Sample("telling.absent", "b", None)
+        if self.count == 2:
+            yield Notice("plugged out", {"port": 1}, t_ns=77)
+        if self.count >= 5:
+            self.thrice.set()
+
+
+def test_a_source_may_state_its_own_times_and_what_happened() -> None:
+    telling = Telling()
+    sampling = Sampling([telling])
+    sampling.start(Device("here"))
+    assert telling.thrice.wait(30)
+    sampling.stop()
+    times = [t_ns for track, _, t_ns, _ in sampling.rows() if track == "telling.value"]
+    assert times == list(range(1, telling.count + 1))
+    told = [each for each in sampling.events if each.text == "plugged out"]
+    assert [(each.t_ns, each.kind) for each in told] == [(77, "collector")]
+    assert told[0].attributes == {"port": 1, "collector": "telling"}
+
+
+def test_a_source_that_stops_giving_values_and_gives_them_again_is_on_record_once() -> None:
+    telling = Telling()
+    sampling = Sampling([telling])
+    sampling.start(Device("here"))
+    assert telling.thrice.wait(30)
+    sampling.stop()
+    texts = [(each.t_ns, each.text) for each in sampling.events if "value" in each.text]
+    about = [each for each in texts if "telling.value" in each[1]]
+    assert about == [
+        (2, "telling.value a: no value any more"),
+        (4, "telling.value a: values again"),
+    ]
+
+
+class Several(Steady):
+    """Has several sources and found but one."""
+
+    name = "several"
+
+    def lacking(self) -> dict[str, NoData]:
+        absent = NoData("no zone", remedy="load it")
+        return {"several.power": OtherDevice("not a Pi"), "several.heat": absent}
+
+
+class Foreign(Steady):
+    name = "foreign"
+
+    def start(self, device: Device) -> None:
+        raise OtherDevice("no Hailo here")
+
+
+def test_what_is_for_other_devices_is_told_from_what_is_missing() -> None:
+    several = Several()
+    sampling = Sampling([several, Foreign()])
+    sampling.start(Device("here"))
+    assert several.thrice.wait(30)
+    sampling.stop()
+    foreign, found = sampling.documents()
+    assert (foreign["outcome"], foreign["reason"]) == ("other device", "no Hailo here")
+    assert found["outcome"] == "ok"
+    assert found["lacking"] == {
+        "several.power": {"outcome": "other device", "reason": "not a Pi", "remedy": None},
+        "several.heat": {"outcome": "no data", "reason": "no zone", "remedy": "load it"},
+    }
+
+
+class Refused(Steady):
+    name = "refused"
+
+    def start(self, device: Device) -> None:
+        raise PermissionError(13, "Permission denied", "/sys/kernel/debug/load")
+
+
+def test_a_source_that_may_not_be_read_is_missing_and_not_broken() -> None:
+    sampling = Sampling([Refused()])
+    sampling.start(Device("here"))
+    sampling.stop()
+    (document,) = sampling.documents()
+    assert document["outcome"] == "no data"
+    assert document["reason"] == "/sys/kernel/debug/load: Permission denied"
+    assert "as root" in document["remedy"]
+    assert sampling.events == []

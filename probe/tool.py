@@ -1,0 +1,98 @@
+"""How does a collector ask a tool of the device (`vcgencmd`, `xrt-smi`) without hanging on it?
+
+A device that is a captured tree answers with recordings: the file `<root>/recorded/<words>.txt`
+holds what the tool printed, its words joined by blanks, every ``/`` in them by ``_``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from probe.errors import NoData
+from probe.kernel_file import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from probe.model import Device
+
+HERE: Final = Path("/")
+RECORDED: Final = "recorded"
+TIMEOUT_S: Final = 2.0
+"""Tools that are spawned get 2 s (facts/devices.md, section 10: sampling plan)."""
+MOST_BYTES: Final = 2**20
+"""No tool that is asked for a few numbers prints more; the rest is left."""
+
+
+def is_here(device: Device) -> bool:
+    """Say whether the device is this machine, and not a captured tree."""
+    return device.root == HERE
+
+
+def ask(device: Device, words: Sequence[str], *, timeout_s: float = TIMEOUT_S) -> str:
+    """Run a tool of the device and return what it printed, in the C locale.
+
+    Raises `NoData` where the tool is not there, may not run, fails, or takes too long; nothing of
+    it is left behind. No shell is involved.
+    """
+    return _ask_here(words, timeout_s) if is_here(device) else _recorded(device, words)
+
+
+def recording(words: Sequence[str]) -> str:
+    """Return the name of the file that holds a tool's answer in a captured tree."""
+    return " ".join(words).replace("/", "_") + ".txt"
+
+
+def _recorded(device: Device, words: Sequence[str]) -> str:
+    text = read_text(device.path(f"/{RECORDED}/{recording(words)}"), MOST_BYTES)
+    if text is None:
+        raise NoData(
+            f"{words[0]}: not recorded in {device.root}",
+            remedy=f"put what `{' '.join(words)}` prints into {RECORDED}/{recording(words)}",
+        )
+    return text
+
+
+def _ask_here(words: Sequence[str], timeout_s: float) -> str:
+    found = shutil.which(words[0])
+    if found is None:
+        raise NoData(f"{words[0]}: no such tool on the PATH", remedy=f"install {words[0]}")
+    shown = " ".join(words)
+    try:
+        child = subprocess.Popen(
+            [found, *words[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "LC_ALL": "C"},
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise NoData(f"{shown}: {error.strerror}", remedy=f"make {found} runnable") from error
+    with child:
+        try:
+            printed, _ = child.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            remedy = f"try `{shown}` by hand: it should answer at once"
+            raise NoData(f"{shown}: no answer within {timeout_s:g} s", remedy=remedy) from None
+        finally:
+            _end(child)
+    text = printed[:MOST_BYTES].decode("utf-8", "replace").strip()
+    if child.returncode:
+        last = text.splitlines()[-1] if text else "it printed nothing"
+        raise NoData(
+            f"{shown}: exit status {child.returncode}: {last}", remedy=f"try `{shown}` by hand"
+        )
+    return text
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End the tool and all that it started, as far as they are still in its group."""
+    with suppress(ProcessLookupError, PermissionError):  # it is over, or became another user's
+        os.killpg(child.pid, signal.SIGKILL)
