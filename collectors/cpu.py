@@ -1,7 +1,7 @@
 """Who uses the processor? Every core and its clock, every process and thread of the program.
 
-Works on any Linux. psutil finds the program's processes and reads their CPU time; the rest is read
-directly below `/proc` and `/sys/devices/system/cpu`: psutil numbers cores by position, which is
+Works on any Linux. psutil reads the CPU time of the program's processes; the rest is read directly
+below `/proc` and `/sys/devices/system/cpu`: psutil numbers cores by position, which is
 wrong where one is switched off, counts clocks by policy without saying of which cores, and gives
 threads no names. CPU times advance in steps of 10 ms (on most kernels), so a single reading is
 coarse; the steps do not add up to an error. What a process used after its last reading is not seen.
@@ -16,18 +16,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import psutil
 
 from probe.errors import NoData
+from probe.family import Family, Member, family
 from probe.kernel_file import KernelFile, integer, read_text
-from probe.model import Device, Grade, Sample, Track, UtilisationKind
+from probe.model import Device, Grade, Sample, Seen, Support, Track, UtilisationKind
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
+    from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 STAT: Final = "/proc/stat"
 CLOCKS: Final = "/sys/devices/system/cpu/cpufreq"
 STAT_BYTES: Final = 256 * 1024
 """Enough for the lines of 2,000 cores, which come first."""
-SEARCH_PERIOD_NS: Final = 1_000_000_000
-"""Looking for children reads every process of the machine, so it is done once a second."""
 TICK_S: Final = 0.01
 """What one unit of /proc/<pid>/stat means to user space on every Linux (USER_HZ is 100)."""
 USER_FIELD: Final = 11
@@ -70,6 +69,14 @@ class Cpu:
     )
     period_ns = 250_000_000
     sensitive = False
+    support = (
+        Support(
+            "any Linux",
+            tuple(track.name for track in tracks),
+            "psutil, /proc/stat, /proc/<pid>/task/*/stat, /sys/devices/system/cpu/cpufreq",
+            Seen.HARDWARE,
+        ),
+    )
 
     def __init__(self) -> None:
         self._stat: KernelFile | None = None
@@ -78,9 +85,8 @@ class Cpu:
         self._clocks: dict[str, KernelFile] = {}
         self._cores: dict[str, CoreTimes] = {}
         self._counters: dict[Hashable, tuple[int, float]] = {}
-        self._program: psutil.Process | None = None
-        self._family: list[psutil.Process] = []
-        self._searched_ns: int | None = None
+        self._family: Family | None = None
+        self._processes: dict[Member, psutil.Process] = {}
 
     def start(self, device: Device) -> None:
         """Open /proc/stat and the clocks; raises `NoData` where there is no /proc/stat."""
@@ -96,8 +102,15 @@ class Cpu:
         if device.program_pid is not None:
             self._procfs_before = psutil.PROCFS_PATH
             psutil.PROCFS_PATH = str(self._proc)
-            with contextlib.suppress(psutil.Error):  # the program is over already
-                self._program = psutil.Process(device.program_pid)
+            self._family = family(device)
+
+    def lacking(self) -> Mapping[str, NoData]:
+        """Return why there are no clocks, where there are none."""
+        if self._clocks:
+            return {}
+        missing = f"no {CLOCKS}/policy*/scaling_cur_freq"
+        remedy = "load the processor's cpufreq driver; most virtual machines have none"
+        return {"cpu.clock": NoData(missing, remedy=remedy)}
 
     def sample(self, t_ns: int) -> Iterable[Sample]:
         """Yield what can be said at `t_ns` of cores, clocks, processes and threads."""
@@ -105,9 +118,8 @@ class Cpu:
         for label, clock in self._clocks.items():
             kilohertz = clock.read_integer()
             yield Sample("cpu.clock", label, None if kilohertz is None else kilohertz * 1000.0)
-        self._search(t_ns)
         seen: set[Hashable] = set()
-        for process in self._family:
+        for process in self._search(t_ns):
             yield from self._of_process(process, t_ns, seen)
         self._counters = {key: read for key, read in self._counters.items() if key in seen}
 
@@ -130,16 +142,15 @@ class Cpu:
                 yield Sample("cpu.stolen", label, stolen)
         self._cores = cores
 
-    def _search(self, t_ns: int) -> None:
-        """Find the program's processes anew, when it is time to."""
-        due = self._searched_ns is None or t_ns - self._searched_ns >= SEARCH_PERIOD_NS
-        if self._program is None or not due:
-            return
-        self._searched_ns = t_ns
-        try:
-            self._family = [self._program, *self._program.children(recursive=True)]
-        except psutil.Error:  # the program is over, and its children are nobody's now
-            self._family = [each for each in self._family if each.is_running()]
+    def _search(self, t_ns: int) -> Iterable[psutil.Process]:
+        """Return the program's processes; psutil knows each by its number and its start."""
+        members = self._family.members(t_ns) if self._family is not None else ()
+        known = self._processes
+        self._processes = {}
+        for member in members:
+            with contextlib.suppress(psutil.Error):  # it is over already
+                self._processes[member] = known.get(member) or psutil.Process(member.pid)
+        return self._processes.values()
 
     def _of_process(
         self, process: psutil.Process, t_ns: int, seen: set[Hashable]

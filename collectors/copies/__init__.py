@@ -23,7 +23,7 @@ from collectors.copies.counters import Tally, Tapes
 from collectors.copies.processes import Processes, of_file
 from collectors.copies.programs import examine
 from probe.errors import NoData, SwitchedOff
-from probe.model import Device, Launch, Sample, Track
+from probe.model import Device, Launch, Sample, Seen, Support, Track
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -52,6 +52,15 @@ class Copies:
     tracks = (Track("copies.traffic", "bytes/s", "Bytes copied by the program's processes"),)
     period_ns = 500_000_000
     sensitive = False
+    support = (
+        Support(
+            "Linux with glibc or musl, x86-64 and aarch64",
+            ("copies.traffic",),
+            "the interposer's tapes (LD_PRELOAD)",
+            Seen.HARDWARE,
+            "a C compiler when liveprobe is installed",
+        ),
+    )
 
     def __init__(self) -> None:
         self._mode = "off"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.thermal import COLDEST_CELSIUS, HOTTEST_CELSIUS, Thermal, celsius
-from probe.errors import NoData
+from probe.errors import NoData, OtherDevice
 from probe.kernel_file import KernelFile, integer
 from probe.model import Device
 
@@ -20,7 +20,8 @@ def readings(root: Path) -> dict[str, float | None]:
     collector = Thermal()
     collector.start(Device("tree", root))
     try:
-        return {sample.label: sample.value for sample in collector.sample(0)}
+        found = collector.sample(0)
+        return {each.label: each.value for each in found if each.track == "thermal.temperature"}
     finally:
         collector.stop()
 
@@ -145,3 +146,44 @@ def test_a_kernel_file_reads_what_is_there_now(tmp_path: Path) -> None:
     file.close()
     file.close()
     assert file.read() is None
+
+
+def test_fans_turn_and_trip_points_are_stated(tmp_path: Path) -> None:
+    def put(path: str, text: object) -> None:
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{text}\n")
+
+    zone, chip = "sys/class/thermal/thermal_zone0", "sys/class/hwmon/hwmon2"
+    put(f"{zone}/type", "cpu-thermal")
+    put(f"{zone}/temp", 59300)
+    for number, (kind, value) in enumerate(
+        [("critical", 110000), ("active", 50000), ("active", 60000), ("hot", -274000)]
+    ):
+        put(f"{zone}/trip_point_{number}_type", kind)
+        put(f"{zone}/trip_point_{number}_temp", value)
+    put(f"{chip}/name", "pwmfan")
+    put(f"{chip}/fan1_input", 3000)
+    collector = Thermal()
+    collector.start(Device("pi", root=tmp_path))
+    assert collector.lacking() == {}
+    assert [(each.label, each.value) for each in collector.sample(0)] == [
+        ("cpu-thermal", 59.3),
+        ("pwmfan fan1", 3000.0),
+    ]
+    put(f"{chip}/fan1_input", 4294967295)
+    assert [each.value for each in collector.sample(0)] == [59.3, None]
+    collector.stop()
+    trips = {"critical": 110.0, "active": 50.0, "hot": None}
+    assert collector.facts() == {"trip_points": {"cpu-thermal": trips}}
+
+
+def test_a_board_without_a_fan_lacks_nothing(tmp_path: Path) -> None:
+    zone = tmp_path / "sys/class/thermal/thermal_zone0"
+    zone.mkdir(parents=True)
+    (zone / "type").write_text("soc")
+    (zone / "temp").write_text("1000")
+    collector = Thermal()
+    collector.start(Device("board", root=tmp_path))
+    assert isinstance(collector.lacking()["thermal.fan"], OtherDevice)
+    collector.stop()
