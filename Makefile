@@ -49,7 +49,7 @@ format: $(VENV)/.develop  ## rewrite the files as `make check` wants them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(VENV)/.develop  ## write docs/audits.md from the audits
+docs: $(VENV)/.develop  ## write docs/audits.md and docs/support.md from the code
 	$(BIN)/python tools/write_docs.py
 
 bench: $(VENV)/.bench  ## measure what must be fast (minutes; a quiet machine helps)

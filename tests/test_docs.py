@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import collectors
 from probe import judge
-from probe.console import explain_text
+from probe.console import explain_text, support_text
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -13,3 +15,18 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 def test_the_page_of_audits_is_up_to_date() -> None:
     written = (DOCS / "audits.md").read_text(encoding="utf-8")
     assert written == explain_text.page(judge.shipped()), "`make docs` writes it anew"
+
+
+def test_the_support_matrix_is_up_to_date() -> None:
+    written = (DOCS / "support.md").read_text(encoding="utf-8")
+    assert written == support_text.page(collectors.shipped()), "`make docs` writes it anew"
+
+
+def test_every_track_stands_in_the_support_matrix() -> None:
+    assert support_text.unstated(collectors.shipped()) == []
+
+
+def test_pages_that_are_linked_are_there() -> None:
+    for page in DOCS.glob("*.md"):
+        for target in re.findall(r"\]\(([a-z0-9-]+\.(?:md|png))", page.read_text("utf-8")):
+            assert (DOCS / target).is_file(), f"{page.name} links {target}"

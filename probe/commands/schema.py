@@ -16,20 +16,23 @@ if TYPE_CHECKING:
 @click.command(short_help="Print the JSON Schema of a document; list the metrics.")
 @click.argument(
     "document",
-    type=click.Choice(["scenario", "verdict", "claims", "verify", "comparison", "metrics"]),
+    type=click.Choice(
+        ["scenario", "verdict", "claims", "verify", "comparison", "doctor", "metrics"]
+    ),
 )
 @speaking
 def command(*, terminal: Terminal, document: str) -> int:
     """Print the JSON Schema of a file or of a verb's --json, or all metrics that a limit may name.
 
     scenario and claims are files that you write; verdict is verdict.json; verify and comparison
-    are what `verify` and `compare` print with --json.
+    are what `verify` and `compare` print with --json, doctor likewise.
     """
     if document == "metrics":
         return _metrics(terminal)
     from probe import comparison_schema
     from probe.claims import file
     from probe.claims import schema as judged_claims
+    from probe.devices import answer
     from probe.scenario import problems
     from probe.verdict import schema
 
@@ -37,6 +40,7 @@ def command(*, terminal: Terminal, document: str) -> int:
         "scenario": problems.schema,
         "verdict": schema.schema,
         "claims": file.schema,
+        "doctor": answer.schema,
         "verify": judged_claims.schema,
         "comparison": comparison_schema.schema,
     }

@@ -1,12 +1,12 @@
-"""What can be measured on this machine, and what would enable the rest?
+"""What can be measured on this device, and what would enable the rest?
 
 Every collector is started as a run would start it, reads twice, and is stopped. Nothing is judged
-and nothing is changed.
+and nothing is changed. A captured tree is looked at in the same way, and nothing else is: what this
+machine has never stands in the answer.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -14,39 +14,54 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from probe.devices import copying
+from probe.devices import codecs, copying
 from probe.devices.local import inventory
-from probe.devices.surroundings import OK, surroundings
+from probe.devices.surroundings import of_host, surroundings
+from probe.devices.tree import leaving
+from probe.devices.versions import identified
+from probe.devices.weighed import weighed
+from probe.model import Supported
 from probe.neighbours import ours
-from probe.sampling import Sampling
+from probe.sampling import WAIT_S, Sampling
+from probe.tool import is_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from probe.devices.accelerators import Accelerator
     from probe.model import Collector, Device
 
+SCHEMA: Final = 1
 BETWEEN_READINGS_S: Final = 0.3
 """Long enough that counters which advance every 10 ms show a share, and a windowed one moved on."""
-MEASURED, NO_DATA, FAILED = "measured", "no data", "failed"
+POLL_S: Final = 0.005
+MEASURED, NO_VALUE, NO_DATA, FAILED = "measured", "no value", "no data", "failed"
+OTHER_DEVICE, OFF = "other device", "off"
+STATES: Final = (MEASURED, NO_VALUE, NO_DATA, OTHER_DEVICE, OFF, FAILED)
+NO_PROGRAM: Final = ("no program", "/proc/self/")
+"""What collectors that watch a program say where there is none, or look at instead."""
 
 
 class Row(NamedTuple):
-    """One track: who reads it, how it is known, and whether it is. Values are JSON.
+    """One track: who reads it from where, how it is known, and whether it is. Values are JSON.
 
-    `state` is "measured", "no data" or "failed"; `reason` says what was found or missed, `remedy`
-    what would enable it.
+    `state` is one of `STATES`: "no value" is of a collector that runs and read nothing in the
+    trial. `reason` says what was found or missed, `remedy` what would enable it; `sources` are the
+    rows of the support matrix that name the track: {"device", "source", "seen", "needs"}.
     """
 
     track: str
-    source: str
+    title: str
+    collector: str
     unit: str
     grade: str
     kind: str | None
-    period_ns: int
+    period_ns: int | None
     state: str
     lines: int
     reason: str | None
     remedy: str | None
+    sources: list[dict[str, str]]
 
 
 def check(
@@ -54,71 +69,100 @@ def check(
 ) -> list[Row]:
     """Try every collector on the device and return a row for each of its tracks.
 
-    On this machine a small program that copies is watched, elsewhere the doctor's own process
-    stands for one. Collectors that fail are rows too.
+    On this machine a small program that copies is watched; a captured tree may have a program of
+    its own. Collectors that fail are rows too.
     """
-    found = classes or ours("collectors").discover()
-    sampling = Sampling([each() for each in found])
+    found = [each() for each in classes or ours("collectors").discover()]
+    sampling = Sampling(found)
     with ExitStack() as stack:
-        pid = device.program_pid or os.getpid()
-        if device.root == copying.HERE and device.program_pid is None:
+        pid = device.program_pid
+        if is_here(device) and pid is None:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="liveprobe-")))
             start = copying.launch(folder)
             environment = {**start.environment, **sampling.attach(start)}
             pid = stack.enter_context(copying.program(environment))
-        sampling.start(replace(device, program_pid=pid))
-        time.sleep(wait_s)
-        sampling.stop()
+        try:
+            sampling.start(replace(device, program_pid=pid))
+            _wait_for_a_reading(sampling)
+            time.sleep(wait_s)
+        finally:
+            sampling.stop()
     values: dict[str, set[str]] = {}
     for track, label, _, value in sampling.rows():
         if value is not None:
             values.setdefault(track, set()).add(label)
-    return [row for document in sampling.documents() for row in _rows(document, values)]
+    sources = {each.name: _sources(each) for each in found}
+    rows = [
+        row
+        for document in sampling.documents()
+        for row in _rows(document, values, sources[document["name"]])
+    ]
+    return rows if is_here(device) else [_of_tree(row, device) for row in rows]
 
 
 def examine(device: Device, *, wait_s: float = BETWEEN_READINGS_S) -> dict[str, Any]:
-    """Return the doctor's document: {"device", "tracks", "environment"}, ready for JSON."""
-    found = inventory(device)
+    """Return the doctor's document, ready for JSON; `probe.devices.answer` has its schema."""
+    found, here = inventory(device), is_here(device)
+    _identify(device, found["accelerators"])
+    around = surroundings(device, found)
+    if here:
+        around += [*of_host(), *copying.copying(device), weighed(found)]
     return {
+        "schema": SCHEMA,
+        "tree": None if here else str(device.root),
+        "leaving_tree": [] if here else leaving(device.root),
+        "program_pid": device.program_pid,
         "device": found,
+        "codecs": {
+            "hardware": codecs.codecs(device),
+            "pyav": codecs.of_pyav() if here else None,
+        },
         "tracks": [row._asdict() for row in check(device, wait_s=wait_s)],
-        "environment": [
-            each._asdict() for each in (*surroundings(device, found), *copying.copying(device))
-        ],
+        "environment": [each._asdict() for each in around],
     }
 
 
-def lines(document: Mapping[str, Any]) -> list[str]:
-    """Return the document of `examine` as text; what is missing has its remedy below it."""
-    device = document["device"]
-    about = [device["board"], device["cpu"], device["os"], device["kernel"]]
-    text = [f"{device['name']}: {', '.join(each for each in about if each)}"]
-    text += [
-        f"  {part['name']}: driver {part['driver'] or 'not loaded'}"
-        for part in device["accelerators"]
-    ]
-    text += ["", "Can be measured"]
-    for row in document["tracks"]:
-        text += _told(row["track"], row["state"] == MEASURED, row["reason"], row["remedy"])
-    text += ["", "Around the measurement"]
-    for each in document["environment"]:
-        text += _told(each["name"], each["state"] == OK, each["reason"], each["remedy"])
-    return text
+def _identify(device: Device, accelerators: Sequence[Accelerator]) -> None:
+    """Let a single Hailo say which it is: what sysfs shows of an 8 and of an 8L is the same."""
+    chips = [each for each in accelerators if each["name"].startswith("Hailo") and each["driver"]]
+    if len(chips) == 1:
+        name, firmware = identified(device)
+        chips[0]["name"], chips[0]["firmware"] = name or chips[0]["name"], firmware
 
 
-def _rows(document: Mapping[str, Any], values: Mapping[str, set[str]]) -> Iterator[Row]:
+def _wait_for_a_reading(sampling: Sampling) -> None:
+    """Wait until every collector read once: with the last reading, each has read twice."""
+    until = time.monotonic() + WAIT_S
+    while time.monotonic() < until and any(
+        each["outcome"] == "ok" and not each["calls"] for each in sampling.documents()
+    ):
+        time.sleep(POLL_S)
+
+
+def _sources(collector: Collector) -> dict[str, list[dict[str, str]]]:
+    """Return the rows of the support matrix by track; none where a collector states none."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for row in collector.support if isinstance(collector, Supported) else ():
+        said = {"device": row.device, "source": row.source, "seen": str(row.seen),
+                "needs": row.needs}  # fmt: skip
+        for track in row.tracks:
+            found.setdefault(track, []).append(said)
+    return found
+
+
+def _rows(
+    document: Mapping[str, Any],
+    values: Mapping[str, set[str]],
+    sources: Mapping[str, list[dict[str, str]]],
+) -> Iterator[Row]:
     """Yield the rows of one collector from what a run would write of it."""
     for track in document["tracks"]:
         count = len(values.get(track["name"], ()))
-        state, reason, remedy = MEASURED, f"{count} lines, {track['unit']}", None
-        if document["outcome"] != "ok":
-            state = NO_DATA if document["outcome"] == NO_DATA else FAILED
-            reason, remedy = document["reason"], document["remedy"]
-        elif count == 0:
-            state, reason = NO_DATA, "its collector runs, but this device gave no value for it"
+        state, reason, remedy = _state(document, track, count)
         yield Row(
             track=track["name"],
-            source=document["name"],
+            title=track["title"],
+            collector=document["name"],
             unit=track["unit"],
             grade=str(track["grade"]),
             kind=None if track["kind"] is None else str(track["kind"]),
@@ -127,9 +171,40 @@ def _rows(document: Mapping[str, Any], values: Mapping[str, set[str]]) -> Iterat
             lines=count,
             reason=reason,
             remedy=remedy,
+            sources=sources.get(track["name"], []),
         )
 
 
-def _told(name: str, good: bool, reason: str | None, remedy: str | None) -> list[str]:
-    first = f"  {'+' if good else '-'} {name:<22} {reason or ''}".rstrip()
-    return [first] if good or not remedy else [first, f"      {remedy}"]
+def _state(
+    document: Mapping[str, Any], track: Mapping[str, Any], count: int
+) -> tuple[str, str | None, str | None]:
+    """Return state, reason and remedy of a track."""
+    outcome = document["outcome"]
+    lacking = document["lacking"].get(track["name"])
+    if outcome != "ok":
+        if outcome == NO_DATA and lacking:
+            return lacking["outcome"], lacking["reason"], lacking["remedy"]
+        return outcome, document["reason"], document["remedy"]
+    if count:
+        lines = "1 line" if count == 1 else f"{count} lines"
+        return MEASURED, f"{lines}, {track['unit']}", None
+    if lacking:
+        return lacking["outcome"], lacking["reason"], lacking["remedy"]
+    return NO_VALUE, "its collector runs, but gave no value in the trial", None
+
+
+def _of_tree(row: Row, device: Device) -> Row:
+    """Say it as of a tree: paths as on the device, and why some things cannot be there."""
+    reason, remedy = (_on_device(text, device) for text in (row.reason, row.remedy))
+    alone = device.program_pid is None
+    if alone and row.state == NO_DATA and any(each in (reason or "") for each in NO_PROGRAM):
+        reason, remedy = "no program in the tree", None
+    if row.state == NO_VALUE:
+        reason = "none in the trial: the tree stands still"
+        reason += " and holds no program" if alone else ""
+    return row._replace(reason=reason, remedy=remedy)
+
+
+def _on_device(text: str | None, device: Device) -> str | None:
+    root = str(device.root)
+    return None if text is None else text.replace(f"{root}/", "/").replace(root, "the tree")

@@ -5,12 +5,14 @@ No serial number, host name or user name is read: what is in here goes into repo
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 from probe.devices.accelerators import accelerators, device_tree_list
+from probe.devices.codecs import is_camera
 from probe.devices.processors import Processor, clock_limits_hz, governors, processor
-from probe.kernel_file import integer, read_integer, read_text
+from probe.kernel_file import integer, matches, read_integer, read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,13 +34,16 @@ HYPERVISORS: Final = (
 )  # fmt: skip
 """What vendor and product of DMI say in virtual machines."""
 NAME_LENGTH: Final = 40
+SENSOR: Final = re.compile(r"(?:imx|ov|ar|gc|s5k|hi|sc|arducam)[0-9a-z_]*\d[0-9a-z_]*(?: |$)")
+"""How the names of image sensors begin, such as `imx708_wide` and `ov5647 10-0036`."""
 
 
 def inventory(device: Device) -> dict[str, Any]:
     """Return the device's entry in run.json; what the machine does not say is None.
 
     `name` is a short word for folders (`raspberry-pi-5`); `clock_limit_hz` has one number a cpufreq
-    policy; `accelerators` has name, driver and node of each; `cameras` and `displays` their names.
+    policy; `accelerators` are those of `probe.devices.accelerators`; `cameras` and `displays` are
+    names.
     """
     chip, board = processor(device), _board(device)
     virtual = _virtualised(device, chip)
@@ -106,10 +111,10 @@ def _virtualised(device: Device, chip: Processor) -> bool | None:
     stated = [read_text(device.path(f"{DMI}/{field}")) for field in ("sys_vendor", "product_name")]
     text = " ".join(filter(None, stated)).lower()
     compatible = device_tree_list(device, "compatible")
-    tree = device.path("/proc/device-tree")
-    if any(word in text for word in HYPERVISORS) or (tree / "hypervisor").exists():
+    below = ("/proc/device-tree/hypervisor", "/sys/hypervisor/type")
+    if any(word in text for word in HYPERVISORS) or "linux,dummy-virt" in compatible:
         return True
-    if "linux,dummy-virt" in compatible or device.path("/sys/hypervisor/type").exists():
+    if any(os.path.exists(device.path(each)) for each in below):  # noqa: PTH110 - raises never
         return True
     if chip.flags is not None:
         return "hypervisor" in chip.flags
@@ -134,15 +139,24 @@ def _os(device: Device) -> str | None:
 
 
 def _cameras(device: Device) -> list[str]:
-    """Return the names of the V4L2 devices that start a device (nodes of metadata do not)."""
-    nodes = sorted(device.path("/sys/class/video4linux").glob("video*"))
+    """Return the names of the V4L2 devices that start a camera, and of sensors behind an ISP.
+
+    Nodes of metadata, of codecs and of an ISP's stages are none; sensors are nodes of their own.
+    """
+    nodes = matches(device.path("/sys/class/video4linux"), "video*")
     first = [node for node in nodes if read_integer(node / "index") in {0, None}]
-    return [words for node in first if (words := _words(read_text(node / "name") or ""))]
+    sensors = matches(device.path("/sys/class/video4linux"), "v4l-subdev*")
+    names = [words for node in first if (words := _words(read_text(node / "name") or ""))]
+    behind = [words for node in sensors if (words := _words(read_text(node / "name") or ""))]
+    return [
+        *(name for name in names if is_camera(name)),
+        *(name for name in behind if SENSOR.match(name)),
+    ]
 
 
 def _displays(device: Device) -> list[str]:
     """Return the connectors with a screen: `HDMI-A-1`."""
-    connectors = sorted(device.path("/sys/class/drm").glob("card*-*"))
+    connectors = matches(device.path("/sys/class/drm"), "card*-*")
     return [
         each.name.partition("-")[2]
         for each in connectors

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from probe.kernel_file import read_integer, read_text
+from probe.kernel_file import matches, read_integer, read_text
 
 if TYPE_CHECKING:
     from probe.model import Device
@@ -63,14 +63,14 @@ def processor(device: Device) -> Processor:
 
 def governors(device: Device) -> str | None:
     """Return the governors of all cpufreq policies, such as `ondemand, powersave`."""
-    policies = sorted(device.path(f"{CPU}/cpufreq").glob("policy*"))
+    policies = matches(device.path(f"{CPU}/cpufreq"), "policy*")
     found = [read_text(policy / "scaling_governor") for policy in policies]
     return ", ".join(dict.fromkeys(name for name in found if name)) or None
 
 
 def clock_limits_hz(device: Device) -> list[int]:
     """Return the highest clock of each cpufreq policy that the hardware knows, in hertz."""
-    policies = sorted(device.path(f"{CPU}/cpufreq").glob("policy*"))
+    policies = matches(device.path(f"{CPU}/cpufreq"), "policy*")
     found = [read_integer(policy / "cpuinfo_max_freq") for policy in policies]
     return [kilohertz * 1000 for kilohertz in found if kilohertz]
 

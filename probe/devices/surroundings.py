@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import sysconfig
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from probe.kernel_file import read_integer
@@ -37,22 +38,25 @@ class Surrounding(NamedTuple):
 
 
 def surroundings(device: Device, inventory: Mapping[str, Any]) -> list[Surrounding]:
-    """Look at everything around a measurement on this device; nothing is changed or started."""
+    """Look at what the device's files say of a measurement; nothing is changed or started."""
     looks: tuple[Callable[[], Surrounding], ...] = (
-        lambda: _tmpfs(device),
         lambda: _ptrace(device),
         lambda: _clock_source(inventory.get("clocksource")),
         lambda: _governor(inventory.get("governor")),
         lambda: _virtual(inventory.get("virtualised")),
         lambda: _display(inventory.get("displays") or []),
-        _providers,
-        _recorder,
     )
     return [look() for look in looks]
 
 
-def _tmpfs(device: Device) -> Surrounding:
-    folder, name = device.path(TMPFS), "tapes in memory"
+def of_host() -> list[Surrounding]:
+    """Look at what this machine brings itself: room for tapes, a runtime, the recorder."""
+    return [tmpfs(), _providers(), _recorder()]
+
+
+def tmpfs(folder: Path = Path(TMPFS)) -> Surrounding:
+    """Look at the room for tapes, of which a program writes all that it does."""
+    name = "tapes in memory"
     remedy = f"mount a tmpfs of {TMPFS_ROOM_BYTES >> 20} MiB or more at {TMPFS}"
     try:
         free = shutil.disk_usage(folder).free

@@ -150,3 +150,20 @@ def test_copies_that_were_wanted_and_not_traced_say_why() -> None:
     ]
     static = manifest(outcome="ok", facts={"blind": [{"exe": "app", "why": "it is static"}]})
     assert copies_line(None, static) == ["not traced: blind to app: it is static"]
+
+
+def test_what_was_asked_for_by_name_and_is_missing_says_why() -> None:
+    def told(name: str, outcome: str, recordings: int = 1, **resolved: Any) -> list[str]:
+        entry = {"name": name, "outcome": outcome, "reason": "no file", "remedy": "make one",
+                 "facts": {"recordings": recordings}}  # fmt: skip
+        manifest = {**COMPLETE, "collectors": [entry], "scenario": {"resolved": resolved}}
+        return [line for line in lines(manifest, verdict()) if line.startswith("  missing")]
+
+    for name in ("power_meter", "pyspy"):
+        assert told(name, "no data") == [f"  missing   {name}: no file; make one"]
+        assert told(name, "off") == []
+    assert told("pyspy", "ok") == []
+    assert "liveprobe hot RUN" in told("pyspy", "ok", recordings=0)[0]
+    assert told("thermal", "no data") == []
+    assert told("onnxruntime", "no data") == []
+    assert told("onnxruntime", "no data", operators={"read": ["a.csv"]}) != []

@@ -4,17 +4,28 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 import collectors
 import probe
 from collectors.copies import Copies, library
+from probe.console import doctor_text
+from probe.devices import answer
 from probe.devices import copying as copying_module
 from probe.devices.copying import copying
-from probe.devices.doctor import check, examine, lines
-from probe.devices.surroundings import LIMITED, MISSING, OK, Surrounding, surroundings
-from probe.errors import NoData
-from probe.model import Device, Sample, Track
+from probe.devices.doctor import OTHER_DEVICE, check, examine
+from probe.devices.surroundings import (
+    LIMITED,
+    MISSING,
+    OK,
+    Surrounding,
+    of_host,
+    surroundings,
+    tmpfs,
+)
+from probe.errors import NoData, OtherDevice
+from probe.model import Device, Sample, Seen, Support, Track
 
 DEVICES = Path(__file__).parents[2] / "devices"
 
@@ -62,7 +73,8 @@ def test_what_is_missing_says_why_and_what_to_do() -> None:
     assert thermal.state == clock.state == "no data"
     assert "thermal_zone" in (thermal.reason or "")
     assert thermal.remedy
-    assert "gave no value" in (clock.reason or "")
+    assert "scaling_cur_freq" in (clock.reason or "")
+    assert clock.remedy
 
 
 def test_a_collector_that_fails_is_a_row_and_no_crash() -> None:
@@ -72,30 +84,78 @@ def test_a_collector_that_fails_is_a_row_and_no_crash() -> None:
     ]
 
 
+class Silent(Broken):
+    """A collector that runs and reads nothing, of two sources."""
+
+    name = "silent"
+    tracks = (Track("silent.value", "1", "Value"), Track("silent.other", "1", "Other"))
+    support = (Support("any Linux", ("silent.value",), "/proc/silence", Seen.FORMAT, "root"),)
+
+    def sample(self, t_ns: int) -> Iterable[Sample]:
+        """Give no value."""
+        return [Sample("silent.value", "", None, t_ns)]
+
+    def lacking(self) -> dict[str, NoData]:
+        """Say that the other track is for another device."""
+        return {"silent.other": OtherDevice("no such board")}
+
+
+class Absent(Silent):
+    """The same where its first source is not there."""
+
+    def start(self, device: Device) -> None:
+        """Find nothing."""
+        raise NoData(f"{device.path('/proc/silence')}: no such file", remedy="load it")
+
+
+def test_a_track_without_a_value_in_the_trial_says_so() -> None:
+    value, other = check(Device("here", program_pid=1), wait_s=0, classes=[Silent])
+    assert (value.state, value.lines) == ("no value", 0)
+    assert value.reason == "its collector runs, but gave no value in the trial"
+    assert (other.state, other.reason) == (OTHER_DEVICE, "no such board")
+    assert value.sources == [
+        {"device": "any Linux", "source": "/proc/silence", "seen": "format", "needs": "root"}
+    ]
+    assert other.sources == []
+
+
+def test_a_track_of_another_device_is_told_apart_though_nothing_was_found() -> None:
+    value, other = check(Device("here", program_pid=1), wait_s=0, classes=[Absent])
+    assert (value.state, value.remedy) == ("no data", "load it")
+    assert other.state == OTHER_DEVICE
+
+
+def test_paths_in_a_tree_are_told_as_on_the_device(tmp_path: Path) -> None:
+    value, _ = check(Device("tree", tmp_path), wait_s=0, classes=[Absent])
+    assert value.reason == "/proc/silence: no such file"
+
+
 def test_this_machine_can_be_examined() -> None:
-    document = examine(Device("here"), wait_s=0.05)
+    document = examine(Device("local"), wait_s=0.05)
     again = json.loads(json.dumps(document, allow_nan=False))
-    assert set(again) == {"device", "tracks", "environment"}
+    jsonschema.Draft202012Validator(answer.schema()).validate(again)
+    assert again["tree"] is None
+    assert "libx264" in again["codecs"]["pyav"]["software"]
     cores = next(row for row in document["tracks"] if row["track"] == "cpu.core")
-    assert (cores["source"], cores["kind"]) == ("cpu", "busy time")
-    text = "\n".join(lines(document))
+    assert (cores["collector"], cores["kind"]) == ("cpu", "busy time")
+    text = doctor_text.text(document, None, everything=True)
     for row in document["tracks"]:
         assert row["track"] in text
 
 
 def test_the_text_has_each_remedy_below_what_is_missing() -> None:
     document = examine(Device("tree", DEVICES / "bare-vm"), wait_s=0)
-    text = lines(document)
+    text = doctor_text.text(document, None).splitlines()
     where = next(k for k, line in enumerate(text) if line.startswith("  - thermal.temperature"))
     assert "modprobe" in text[where + 1]
-    assert text[0].startswith("vm-amd-epyc: AMD EPYC")
+    assert text[0].startswith("vm-amd-epyc: board not stated")
 
 
 def test_accelerators_without_a_driver_are_told() -> None:
     document = examine(Device("tree", DEVICES / "laptop-hwmon"), wait_s=0)
-    text = lines(document)
-    assert "  Coral Edge TPU (USB): driver not loaded" in text
-    assert "  Intel NPU (Lunar Lake): driver intel_vpu" in text
+    text = doctor_text.text(document, None)
+    assert "Coral Edge TPU (USB): no driver; install libedgetpu1-std" in text
+    assert "Intel NPU (Lunar Lake): driver intel_vpu, /dev/accel/accel0" in text
 
 
 @pytest.mark.parametrize(
@@ -117,13 +177,11 @@ def test_ptrace_scope(tmp_path: Path, scope: str | None, state: str, said: str) 
 
 
 def test_room_for_tapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    device = Device("tree", tmp_path)
-    assert environment(device)["tapes in memory"].state == MISSING
-    (tmp_path / "dev/shm").mkdir(parents=True)
+    assert tmpfs(tmp_path / "missing").state == MISSING
     monkeypatch.setattr("probe.devices.surroundings.TMPFS_ROOM_BYTES", 0)
-    assert environment(device)["tapes in memory"].state == OK
+    assert tmpfs(tmp_path).state == OK
     monkeypatch.setattr("probe.devices.surroundings.TMPFS_ROOM_BYTES", 2**80)
-    assert environment(device)["tapes in memory"].state == LIMITED
+    assert tmpfs(tmp_path).state == LIMITED
 
 
 def test_clocks_governors_and_hypervisors(tmp_path: Path) -> None:
@@ -137,9 +195,10 @@ def test_clocks_governors_and_hypervisors(tmp_path: Path) -> None:
 
 
 def test_a_runtime_and_a_recorder_are_looked_for(tmp_path: Path) -> None:
-    found = environment(Device("tree", tmp_path), displays=["HDMI-A-1"])
+    screens = environment(Device("tree", tmp_path), displays=["HDMI-A-1"])
+    assert "HDMI-A-1" in screens["display clock"].reason
+    found = {each.name: each for each in of_host()}
     assert "CPUExecutionProvider" in found["ONNX Runtime"].reason
-    assert "HDMI-A-1" in found["display clock"].reason
     built = list(Path(probe.__file__).parent.glob("recorder/_pen*.so"))
     assert (found["recorder"].state == OK) == bool(built)
 

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from probe.devices.accelerators import APEX, CORAL_SRAM, Accelerator
 from probe.devices.local import NAME_LENGTH, inventory
+from probe.devices.versions import identified, version
 from probe.model import Device
 
 DEVICES = Path(__file__).parents[2] / "devices"
@@ -20,6 +24,14 @@ SECRETS = (
 
 def of(name: str) -> dict[str, Any]:
     return inventory(Device("tree", DEVICES / name))
+
+
+def part(
+    name: str, driver: str | None = None, node: str | None = None, **known: object
+) -> dict[str, Any]:
+    """Return an accelerator's entry; what is not given is not known."""
+    unknown = dict.fromkeys(Accelerator.__annotations__)
+    return {**unknown, "name": name, "driver": driver, "node": node, **known}
 
 
 def write(root: Path, path: str, text: str) -> None:
@@ -41,7 +53,15 @@ def test_raspberry_pi() -> None:
         "governor": "ondemand",
         "clocksource": "arch_sys_counter",
         "virtualised": False,
-        "accelerators": [{"name": "Hailo-8 or 8L", "driver": "hailo", "node": "/dev/hailo0"}],
+        "accelerators": [
+            part(
+                "Hailo-8 or 8L",
+                "hailo",
+                "/dev/hailo0",
+                version="4.20.0",
+                version_source="/sys/module/hailo_pci/version",
+            )
+        ],
         "cameras": ["Integrated Camera: USB Camera"],
         "displays": ["HDMI-A-1"],
     }
@@ -52,8 +72,10 @@ def test_rock_has_two_kinds_of_cores_and_two_governors() -> None:
     assert found["name"] == "radxa-rock-5b"
     assert found["cpu"] == "4x Cortex-A55 + 3x Cortex-A76"
     assert found["governor"] == "ondemand, performance"
-    assert found["accelerators"] == [{"name": "Rockchip NPU", "driver": "RKNPU", "node": None}]
-    assert found["os"] is None
+    (npu,) = found["accelerators"]
+    assert (npu["name"], npu["driver"], npu["version"]) == ("Rockchip NPU", "RKNPU", "0.9.8")
+    assert npu["version_source"] == "/sys/kernel/debug/rknpu/version"
+    assert npu["sram_bytes"] == 384 * 1024
 
 
 def test_laptop_has_its_marketing_name_and_three_accelerators() -> None:
@@ -63,9 +85,14 @@ def test_laptop_has_its_marketing_name_and_three_accelerators() -> None:
     assert found["virtualised"] is False
     assert found["displays"] == ["eDP-1"]
     assert found["accelerators"] == [
-        {"name": "Intel NPU (Lunar Lake)", "driver": "intel_vpu", "node": "/dev/accel/accel0"},
-        {"name": "NVIDIA GeForce RTX 4050 Laptop GPU", "driver": "nvidia", "node": None},
-        {"name": "Coral Edge TPU (USB)", "driver": None, "node": None},
+        part("Intel NPU (Lunar Lake)", "intel_vpu", "/dev/accel/accel0"),
+        part("NVIDIA GeForce RTX 4050 Laptop GPU", "nvidia"),
+        part(
+            "Coral Edge TPU (USB)",
+            sram_bytes=8_000_000,
+            sram_source=CORAL_SRAM[1],
+            remedy="install libedgetpu1-std: it drives the stick over USB",
+        ),
     ]
 
 
@@ -86,6 +113,87 @@ def test_this_machine_can_be_listed() -> None:
     assert found["cores"] >= 1
     assert found["memory_bytes"] > 2**20
     json.dumps(found, allow_nan=False)
+
+
+def test_this_machine_is_what_psutil_says_it_is() -> None:
+    found = inventory(Device("here"))
+    assert found["cores"] == psutil.cpu_count()
+    assert found["memory_bytes"] == psutil.virtual_memory().total
+    assert found["kernel"] == os.uname().release
+    limits = {each.max * 1e6 for each in psutil.cpu_freq(percpu=True) if each.max}
+    assert not found["clock_limit_hz"] or set(found["clock_limit_hz"]) == limits
+
+
+@pytest.mark.parametrize(
+    ("board", "expected"),
+    [
+        ("raspberry-pi-5-hailo10h", ("Hailo-10H", "hailo1x", "5.1.1", None)),
+        ("jetson-orin-nano", ("NVIDIA Jetson GPU (Orin)", "gk20a", "R36.4.4", None)),
+        ("laptop-core-ultra", ("Intel NPU (Lunar Lake)", "intel_vpu", None, None)),
+        ("laptop-ryzen-ai", ("AMD XDNA NPU (Strix, Krackan)", "amdxdna", None, "1.0.0.166")),
+        ("pc-nvidia", ("NVIDIA GeForce RTX 4070", "nvidia", "570.133.07", None)),
+        ("raspberry-pi-coral", ("Coral Edge TPU (USB)", "libedgetpu (over USB)", None, None)),
+    ],
+)
+def test_each_board_has_its_accelerator(
+    board: str, expected: tuple[str, str, str | None, str | None]
+) -> None:
+    (found,) = of(board)["accelerators"]
+    assert (found["name"], found["driver"], found["version"], found["firmware"]) == expected
+    assert found["remedy"] is None
+
+
+def test_memory_on_a_chip_has_a_source_or_is_not_stated() -> None:
+    for board in (each.name for each in DEVICES.iterdir() if (each / "proc").is_dir()):
+        for found in of(board)["accelerators"]:
+            assert (found["sram_bytes"] is None) == (found["sram_source"] is None)
+            assert found["sram_bytes"] is None or "Hailo" not in found["name"]
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"), [(0, ("Hailo-8L", "4.23.0")), (1, ("Hailo-8", "4.20.0"))]
+)
+def test_a_hailo_says_which_it_is(tmp_path: Path, block: int, expected: tuple[str, str]) -> None:
+    recorded = (DEVICES / "recordings/hailo_identify.txt").read_text().split("\n=====\n")[block]
+    write(tmp_path, "recorded/hailortcli fw-control identify.txt", recorded)
+    assert identified(Device("tree", tmp_path)) == expected
+
+
+def test_a_hailo_10h_says_so() -> None:
+    found = identified(Device("tree", DEVICES / "raspberry-pi-5-hailo10h"))
+    assert found == ("Hailo-10H", "5.1.1")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[HailoRT] [error] CHECK failed\n", "Device Architecture: HAILO\n", "\0\xff"]
+)
+def test_a_hailo_that_does_not_answer_stays_what_sysfs_says(tmp_path: Path, text: str) -> None:
+    assert identified(Device("tree", tmp_path)) == (None, None)
+    write(tmp_path, "recorded/hailortcli fw-control identify.txt", text)
+    assert identified(Device("tree", tmp_path)) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May 12", "535.183.01"),
+        (
+            "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86.16  Release",
+            "570.86.16",
+        ),
+        ("NVRM version: NVIDIA UNIX Kernel Module", None),
+        ("", None),
+    ],
+)
+def test_nvidias_driver_states_its_version(tmp_path: Path, text: str, version: str | None) -> None:
+    write(tmp_path, "proc/driver/nvidia/version", text)
+    slot = "sys/bus/pci/devices/0000:01:00.0"
+    for name, value in (("vendor", "0x10de"), ("class", "0x030200"), ("uevent", "DRIVER=nvidia")):
+        write(tmp_path, f"{slot}/{name}", value)
+    (found,) = inventory(Device("tree", tmp_path))["accelerators"]
+    assert (found["version"], found["version_source"]) == (
+        version, "/proc/driver/nvidia/version" if version else None,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["raspberry-pi-5", "rock-5b", "laptop-hwmon", "bare-vm"])
@@ -127,7 +235,7 @@ def test_a_part_without_a_driver_is_still_seen(tmp_path: Path) -> None:
     write(tmp_path, "sys/bus/pci/devices/0000:01:00.0/vendor", "0x1ac1\n")
     write(tmp_path, "sys/bus/pci/devices/0000:01:00.0/device", "0x089a\n")
     assert inventory(Device("tree", tmp_path))["accelerators"] == [
-        {"name": "Coral Edge TPU (PCIe)", "driver": None, "node": None}
+        part("Coral Edge TPU (PCIe)", sram_bytes=8_000_000, sram_source=CORAL_SRAM[1], remedy=APEX)
     ]
 
 
@@ -144,3 +252,36 @@ def test_hostile_files_make_no_hostile_names(tmp_path: Path, data: bytes) -> Non
     assert 0 < len(found["name"]) <= NAME_LENGTH
     assert set(found["name"]) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
     json.dumps(found)
+
+
+VERSION_FILES = (
+    "proc/driver/nvidia/version", "etc/nv_tegra_release", "sys/kernel/debug/rknpu/version",
+    "sys/module/nvidia/version", "sys/module/amdxdna/version",
+    "recorded/hailortcli fw-control identify.txt",
+)  # fmt: skip
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80, deadline=None
+)
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.from_regex(rb"RKNPU driver: v?[0-9.]{0,9}.{0,9}", fullmatch=True),
+        st.from_regex(rb"# R[0-9]{1,3} \(release\), REVISION: [0-9.]{0,5}.{0,9}", fullmatch=True),
+        st.from_regex(rb"NVRM version: .{0,9}Kernel Module {1,3}[0-9.]{0,9}.{0,9}", fullmatch=True),
+        st.from_regex(rb"(Device Architecture: HAILO.{0,4}\n|Firmware Version: .{0,9}\n){1,2}"),
+    )
+)
+def test_no_version_is_made_up(tmp_path: Path, data: bytes) -> None:
+    for path in VERSION_FILES:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(data)
+    device, words = Device("tree", tmp_path), data.decode("utf-8", "replace")
+    for driver in ("nvidia", "gk20a", "RKNPU", "amdxdna", "of-no-file"):
+        stated, source = version(device, driver, tmp_path / "slot")
+        assert (stated is None) == (source is None)
+        assert stated is None or all(part in words for part in stated.split(".", 1))
+    name, firmware = identified(device)
+    assert name is None or name.replace("Hailo-", "HAILO") in words
+    assert firmware is None or firmware in words
