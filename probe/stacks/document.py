@@ -1,0 +1,290 @@
+"""The tables `stack_samples` and `stacks` of a Run, and what its manifest says of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from probe.copies.timeline import NONE, Timeline
+from probe.stacks.chrometrace import Book, Recording, parse
+from probe.stacks.clock import STEP_NS, Offset, bracket, fitted, homes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from probe.stacks.chrometrace import Thread
+
+NOTES: Final = "pyspy.json"
+"""Beside the tapes: what the collector noted of its recordings, and which there are."""
+MOST_BYTES: Final = 256 * 2**20
+"""Of one recording; what is larger is read up to there."""
+MOST_NOTES: Final = 4 * 2**20
+MOST_RECORDINGS: Final = 1000
+LAG_NS: Final = 2_000_000
+"""py-spy takes the time of a sample after it has read all threads, one after another, which takes
+about 1 ms for ten threads: each thread has its own lag. Our own measure."""
+LATEST_NS: Final = 2**62
+_FILE: Final = re.compile(r"pyspy-\d+\.json")
+_TOLD: Final = re.compile(r"Samples: (\d{1,15}) Errors: (\d{1,15})")
+
+
+class Stacks(NamedTuple):
+    """Tables by name, none where nothing was sampled; `summary` None where nobody asked for it."""
+
+    tables: dict[str, pd.DataFrame]
+    summary: dict[str, Any] | None
+
+
+class _Part(NamedTuple):
+    """A recording in the time of the Run."""
+
+    recording: Recording
+    uncertainty_ns: int
+    offsets: list[tuple[Offset, int]]
+    rows: pd.DataFrame
+    moved: int
+
+
+def stacks_of(folder: Path, spans: pd.DataFrame, window: Mapping[str, int] | None) -> Stacks:
+    """Return what the recordings in `folder` say, by the stages of `spans`.
+
+    A recording that cannot be read is named in the summary, with the reason.
+    """
+    notes = _notes(folder / NOTES)
+    if notes is None:
+        return Stacks({}, None)
+    book, places = Book(), _Places(spans)
+    parts: list[_Part] = []
+    rejected: list[list[str]] = []
+    for note in notes["recordings"]:
+        try:
+            parts.append(_read(folder, note, book, places))
+        except (OSError, ValueError) as error:
+            rejected.append([str(note.get("file")), getattr(error, "strerror", None) or str(error)])
+    summary = {
+        "mode": notes.get("mode"),
+        "rate_hz": notes.get("rate_hz"),
+        "recordings": len(parts),
+        "cut_short": sum(part.recording.end_us is None for part in parts),
+        **_told([note.get("log") for note in notes["recordings"]]),
+        "uncertainty_ns": max((part.uncertainty_ns for part in parts), default=None),
+        "agreement": _agreement(parts),
+        "moved": sum(part.moved for part in parts),
+        "rows": sum(len(part.rows) for part in parts),
+        "not_read": rejected,
+    }
+    if not parts:
+        return Stacks({}, summary)
+    samples = pd.concat([part.rows for part in parts], ignore_index=True)
+    samples = _alive(samples, notes)
+    samples["thread"] = places.names(list(book.threads), samples["thread"].to_numpy())
+    if window is None:
+        samples["measured"] = False
+    else:
+        samples["measured"] = samples["t_ns"].between(
+            window["start_ns"], window["end_ns"], inclusive="left"
+        )
+    samples = samples.sort_values("t_ns", kind="stable", ignore_index=True)
+    return Stacks({"stack_samples": samples, "stacks": _stacks(book)}, summary)
+
+
+class _Places:
+    """Which span a thread was in, by the number of the thread."""
+
+    def __init__(self, spans: pd.DataFrame) -> None:
+        self.stages = sorted(spans["stage"].dropna().unique())
+        self._stage = pd.Categorical(spans["stage"], categories=self.stages).codes.astype(np.int64)
+        self._frame = spans["frame"]
+        self._start = spans["start_ns"].to_numpy(dtype=np.int64, na_value=0)
+        self._end = spans["end_ns"].to_numpy(dtype=np.int64, na_value=0)
+        self._names: dict[int, str] = {}
+        self._timelines: dict[int, tuple[Timeline, NDArray[np.int64]]] = {}
+        threads = spans["thread"].astype("string").fillna("")
+        for name, where in threads.groupby(threads).indices.items():
+            tid = str(name).rpartition(":")[2]
+            if tid.isdecimal() and len(tid) < len(str(2**31)):
+                rows = np.asarray(where, dtype=np.int64)
+                self._names[int(tid)] = str(name)
+                self._timelines[int(tid)] = Timeline(self._start[rows], self._end[rows]), rows
+
+    def spans_of(
+        self, thread: Thread, t_ns: NDArray[np.int64]
+    ) -> Callable[[int], NDArray[np.int64]] | None:
+        """Return what gives, for an offset, the row of the innermost span at each time.
+
+        It is -1 where there is none. None for a thread that says no span.
+        """
+        tid = self._tid(thread)
+        if tid is None:
+            return None
+        timeline, rows = self._timelines[tid]
+
+        def at(offset_ns: int) -> NDArray[np.int64]:
+            inside = timeline.at(t_ns + offset_ns)
+            return np.where(inside == NONE, NONE, rows[inside])
+
+        return at
+
+    def stages_at(self, span: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the number of the stage of each span, -1 for none."""
+        return np.where(span == NONE, NONE, np.append(self._stage, NONE)[span])
+
+    def columns(self, span: NDArray[np.int64]) -> dict[str, pd.api.extensions.ExtensionArray]:
+        """Return stage and frame of each span; null for none."""
+        stage, frame = pd.array(self.stages, dtype="string"), self._frame.array
+        return {
+            "stage": stage.take(self.stages_at(span), allow_fill=True),
+            "frame": frame.take(span, allow_fill=True),
+        }
+
+    def names(
+        self, threads: Sequence[Thread], thread: NDArray[np.int64]
+    ) -> pd.api.extensions.ExtensionArray:
+        """Return ``name:tid`` of each sample's thread, as spans name it where they do."""
+        said = [
+            self._names.get(self._tid(each) or -1) or f"{each.name or '?'}:{each.tid or '?'}"
+            for each in threads
+        ]
+        return pd.array(said, dtype="string").take(thread)
+
+    def _tid(self, thread: Thread) -> int | None:
+        """Return the thread's number among the spans.
+
+        One of which py-spy does not know the number is found by its name, if only one has it.
+        """
+        if thread.tid is not None:
+            return thread.tid if thread.tid in self._timelines else None
+        named = [
+            tid
+            for tid, name in self._names.items()
+            if thread.name and name == f"{thread.name}:{tid}"
+        ]
+        return named[0] if len(named) == 1 else None
+
+
+def _notes(file: Path) -> dict[str, Any] | None:
+    """Return what the collector noted; None where there is nothing of it."""
+    with suppress(OSError, ValueError, RecursionError):
+        with file.open("rb") as opened:
+            found = json.loads(opened.read(MOST_NOTES))
+        if isinstance(found, dict) and isinstance(found.get("recordings"), list):
+            recordings = [each for each in found["recordings"] if isinstance(each, dict)]
+            return {**found, "recordings": recordings[:MOST_RECORDINGS]}
+    return None
+
+
+def _read(folder: Path, note: Mapping[str, Any], book: Book, places: _Places) -> _Part:
+    name = note.get("file")
+    if not isinstance(name, str) or not _FILE.fullmatch(name):
+        raise ValueError("not the name of a recording")
+    with (folder / name).open("rb") as opened:
+        text = opened.read(MOST_BYTES).decode("utf-8", "replace")
+    recording = parse(text, book)
+    bounds = bracket(note, recording.end_us)
+    threads, told_ns = list(book.threads), recording.t_us * 1000
+    t_ns = told_ns + sum(bounds) // 2
+    span = np.full(len(t_ns), NONE, dtype=np.int64)
+    offsets, moved = [], 0
+    for number in np.unique(recording.thread):
+        mine = np.flatnonzero(recording.thread == number)
+        at = places.spans_of(threads[number], told_ns[mine])
+        if at is None:
+            continue
+        low, high = bounds[0] - LAG_NS, bounds[1]
+        offset = fitted(low, high, partial(_stages, places, at), recording.stack[mine])
+        span[mine], others = settled(places, at, offset.ns, recording.stack[mine])
+        t_ns[mine] = told_ns[mine] + offset.ns
+        offsets.append((offset, len(mine)))
+        moved += others
+    rows = pd.DataFrame(
+        {
+            "t_ns": t_ns,
+            "held_ns": recording.held_us * 1000,
+            "pid": np.array([thread.pid for thread in threads], dtype=np.int64)[recording.thread],
+            "tid": pd.array([thread.tid for thread in threads], dtype="Int64").take(
+                recording.thread
+            ),
+            "thread": recording.thread,
+            **places.columns(span),
+            "stack": recording.stack,
+        }
+    )
+    return _Part(recording, bounds[1] - bounds[0], offsets, rows, moved)
+
+
+def _stages(
+    places: _Places, spans_at: Callable[[int], NDArray[np.int64]], offset_ns: int
+) -> NDArray[np.int64]:
+    return places.stages_at(spans_at(offset_ns))
+
+
+def settled(
+    places: _Places,
+    spans_at: Callable[[int], NDArray[np.int64]],
+    offset_ns: int,
+    stack: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], int]:
+    """Return the span of each sample, -1 for none, and how many stand elsewhere than by their time.
+
+    The time is not known exactly. A sample that lies so near to a span's end that it may be on
+    either side of it goes to the side on which its stack mostly is.
+    """
+    span = spans_at(offset_ns)
+    stage = places.stages_at(span)
+    home = homes(stage, stack)
+    astray = stage != home
+    moved = 0
+    for step in range(STEP_NS, LAG_NS + STEP_NS, STEP_NS):
+        for sign in (-1, 1):
+            there = spans_at(offset_ns + sign * step)
+            found = astray & (places.stages_at(there) == home)
+            span[found] = there[found]
+            astray &= ~found
+            moved += int(np.count_nonzero(found))
+    return span, moved
+
+
+def _alive(samples: pd.DataFrame, notes: Mapping[str, Any]) -> pd.DataFrame:
+    """Cut what a thread held last at the time when it was seen for the last time.
+
+    py-spy does not say that a thread ended: it seems to hold its last stack until the recording's
+    end. One that the collector never saw, looking twice a second, is given one sample's time.
+    """
+    known, rate = notes.get("seen"), notes.get("rate_hz")
+    if not isinstance(known, dict) or not isinstance(rate, int) or rate < 1:
+        return samples
+    last = {str(k): v for k, v in known.items() if isinstance(v, int) and 0 < v < LATEST_NS}
+    keys = samples["pid"].astype("string") + ":" + samples["tid"].astype("string")
+    until = keys.map(last).astype("Int64").fillna(samples["t_ns"] + 10**9 // rate)
+    left = (until - samples["t_ns"]).clip(lower=0).fillna(LATEST_NS)
+    kept = left.where(samples["tid"].notna(), LATEST_NS).astype("int64")
+    return samples.assign(held_ns=np.minimum(samples["held_ns"], kept))
+
+
+def _stacks(book: Book) -> pd.DataFrame:
+    told = [json.dumps(frames, ensure_ascii=False) for frames in book.stacks]
+    return pd.DataFrame({"stack": range(len(told)), "frames": pd.array(told, dtype="string")})
+
+
+def _told(logs: Sequence[object]) -> dict[str, int | None]:
+    """Return how many stacks py-spy says that it read and could not read; None where it did not."""
+    found = [_TOLD.findall(log)[-1:] for log in logs if isinstance(log, str)]
+    counts = [(int(samples), int(errors)) for each in found for samples, errors in each]
+    if not counts:
+        return {"samples": None, "errors": None}
+    return {"samples": sum(s for s, _ in counts), "errors": sum(e for _, e in counts)}
+
+
+def _agreement(parts: Sequence[_Part]) -> float | None:
+    known = [each for part in parts for each in part.offsets if each[0].agreement is not None]
+    total = sum(count for _, count in known)
+    return sum((o.agreement or 0.0) * count for o, count in known) / total if total else None
