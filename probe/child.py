@@ -38,6 +38,9 @@ LOG_BYTES: Final = 16 * 2**20
 TAIL_BYTES: Final = 8 * 2**10
 PR_SET_PDEATHSIG: Final = 1
 GONE_WAIT_S: Final = 5.0
+SHORTEST_PAUSE_S: Final = 0.0005
+LONGEST_PAUSE_S: Final = 0.05
+"""Between two looks whether the program has ended, as `subprocess` does it."""
 WRITER: Final = struct.Struct("<I")
 WRITER_OFFSET: Final = 60
 """Where a tape's header says who writes it."""
@@ -62,7 +65,7 @@ class Child:
         not let it start.
         """
         environment = {**os.environ, ENVIRONMENT: str(tapes), **(added or {})}
-        self._spent_before_ns = _spent_ns()
+        self._cpu_ns: int | None = None
         self.started_ns = time.monotonic_ns()
         self._process = _start(command, environment)
         self.pid = self._process.pid
@@ -73,18 +76,23 @@ class Child:
 
     def running(self) -> bool:
         """Say whether the program still runs, and note when it was first seen to have ended."""
-        if self._process.poll() is None:
-            return True
+        if self._process.returncode is None:
+            before_ns = _spent_ns()
+            if self._process.poll() is None:
+                return True
+            self._cpu_ns = _spent_ns() - before_ns
         self.ended_ns = self.ended_ns or time.monotonic_ns()
         return False
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end; say whether it came."""
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        self.ended_ns = self.ended_ns or time.monotonic_ns()
+        until, pause_s = time.monotonic() + seconds, SHORTEST_PAUSE_S
+        while self.running():
+            left_s = until - time.monotonic()
+            if left_s <= 0:
+                return False
+            time.sleep(min(pause_s, left_s))
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         return True
 
     def stop(self, patience_s: float) -> None:
@@ -104,9 +112,10 @@ class Child:
     def cpu_ns(self) -> int | None:
         """Return CPU time of the program and of what it waited for; None while it runs.
 
-        The harness has no other child at that time, so it is what all its children spent.
+        It is by how much the time of all children of the harness grew as this one was waited for:
+        tools of collectors, which are its children, too, end at other times.
         """
-        return None if self._process.returncode is None else _spent_ns() - self._spent_before_ns
+        return self._cpu_ns
 
     @property
     def exit_code(self) -> int | None:

@@ -217,6 +217,9 @@ def _incomparable(values: list[list[Reading]]) -> str | None:
         return f"not measured in {len(missing)} of {total} runs: {missing[0].why}"
     if any(each.lower_bound for side in values for each in side):
         return "copies of some processes were not seen"
+    sources = sorted({each.source for side in values for each in side if each.source is not None})
+    if len(sources) > 1:
+        return f"read in different ways: {' and '.join(sources)}"
     return None
 
 

@@ -42,6 +42,7 @@ class Difference:
 OUTSIDE: Final = (
     "limits", "title", "version", "expect", "run.seed", "run.repeats", "run.hang", "run.load",
     "run.collectors", "source.clip", "stage.infer.model", "program.command", "copies.read",
+    "operators", "power", "power_meter",
 )  # fmt: skip
 """Keys of a scenario that are no condition of what is measured, or stand elsewhere as a hash."""
 _PACKAGES: Final = "its library may be faster or slower"

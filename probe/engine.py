@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from probe import store, tables
+from probe import calibration, store, tables
 from probe.child import Child, Watch
 from probe.course import Course, Phase, Progress
 from probe.errors import EnvironmentUnmet, UsageError
@@ -77,6 +77,11 @@ def measure(
     run = opened(scenario, folder, origin or Origin(), device, prepared or {})
     silent: Callable[[Progress], None] = lambda _: None  # noqa: E731 - shorter than a name
     session = _Session(scenario, run.path, run.tapes, run.manifest, progress or silent)
+    session.manifest["calibration"] = calibration.stored(
+        session.manifest["device"],
+        [each.name for each in chosen],
+        calibration.inside(scenario.document()),
+    )
     sampling = Sampling(chosen)
     try:
         child = _go(session, sampling, device)
@@ -148,13 +153,20 @@ def _launch(session: _Session, sampling: Sampling) -> Child:
         store.write_json(resolved, scenario.document())
         command = [sys.executable, "-P", "-m", "probe.pipeline", "--scenario", str(resolved)]
         command += ["--out", str(session.path)]
-    launch = Launch(tuple(command), dict(os.environ), session.tapes, scenario.document())
+    options, offset_ns = scenario.document(), _wall_offset_ns(session.manifest)
+    launch = Launch(tuple(command), dict(os.environ), session.tapes, options, offset_ns)
     child = Child(command, session.tapes, session.path, sampling.attach(launch))
     session.manifest["program"].update(
         command=command, pid=child.pid, started_ns=child.started_ns, outcome="running"
     )
     store.write_json(session.path / store.MANIFEST, session.manifest)
     return child
+
+
+def _wall_offset_ns(manifest: Mapping[str, Any]) -> int | None:
+    """Return wall time less CLOCK_MONOTONIC as the Run states it; a load has no Run."""
+    clocks = manifest.get("clocks")
+    return None if clocks is None else clocks["start_wall_ns"] - clocks["start_monotonic_ns"]
 
 
 def _watch(session: _Session, child: Child, sampling: Sampling, device: Device) -> None:

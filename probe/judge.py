@@ -20,6 +20,7 @@ from probe.verdict.copies import copies
 from probe.verdict.evidence import Evidence
 from probe.verdict.generation import ms_per_frame
 from probe.verdict.validity import validity_of
+from probe.verdict.weight import weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -97,7 +98,7 @@ def _unlimited(run: Run, evidence: Evidence) -> dict[str, Any]:
         **_judgement(evidence, found),
         **_numbers(evidence),
         "copies": copies(run),
-        "overhead": None,
+        "overhead": weight(evidence.manifest).overhead,
         "findings": [document(finding) for finding in found],
         "chains": [],
         "limits": [],
@@ -158,13 +159,15 @@ def _judgement(evidence: Evidence, found: list[Finding]) -> dict[str, Any]:
         for finding in found
         if finding.audit == EXPECTATION and finding.outcome is FindingOutcome.NOT_MEASURED
     ]
+    valid = validity.status is ValidityStatus.VALID
+    status = ValidityStatus.LIMITED if unchecked and valid else validity.status
     ruled = rules.rulings(evidence)
     answer = rules.real_time(evidence, ruled)
     share = shares(evidence.windows)
     regime = foremost(share)
     held = None if evidence.generates else held_ns(evidence.windows)
     return {
-        "validity": {"status": validity.status.value, "reasons": [*validity.reasons, *unchecked]},
+        "validity": {"status": status.value, "reasons": [*validity.reasons, *unchecked]},
         "tier": evidence.tier.value,
         "regime": regime.value if regime else None,
         "regime_share": {each.value: part for each, part in share.items()} or None,

@@ -36,8 +36,8 @@ import numpy as np
 
 from probe import measured
 from probe.copies.methods import Kind
-from probe.copies.readers import onnxruntime
 from probe.moves import PER_FRAME, PER_OUTPUT, PER_RUN, Moves
+from probe.operators import account as operators
 from probe.tally import Groups, coded
 
 if TYPE_CHECKING:
@@ -412,14 +412,14 @@ def _unchecked(run: Run, whole_run: bool) -> str | None:
 
 
 def _in_graph(run: Run) -> tuple[Operator, ...]:
-    """Return the moves of one inference: as many were profiled as the most frequent node ran."""
-    ops = run.table("ops")
+    """Return the moves of one inference: the mean of all that were profiled."""
+    ops = operators.complete(run.table("ops"))
     if not len(ops):
         return ()
-    runs = int(ops.groupby("node").size().max())
+    runs = operators.inferences(ops)
     found = []
-    for (node, op, provider), rows in onnxruntime.moves(ops).groupby(["node", "op", "provider"]):
-        took = (rows["end_ns"] - rows["start_ns"]).dropna()
+    for (node, op, provider), rows in operators.moves(ops).groupby(["node", "op", "provider"]):
+        took = operators.own_ns(rows).dropna()
         moved = rows["output_bytes"].dropna()
         found.append(
             Operator(

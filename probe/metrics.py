@@ -130,9 +130,15 @@ METRICS: Final[tuple[Metric, ...]] = (
     _copies("unattributed_bytes_per_frame", "bytes per frame of copies that belong to no stage"),
     _copies("ms_per_frame", "time inside copying functions per frame, over all threads"),
     _copies("frame_equivalents", "bytes that copies move for each decoded byte"),
-    Metric("power.mean", "watts", LOWER, "mean power in the window", "power", "mean",
+    Metric("power.mean", "watts", LOWER,
+           "mean power of the device in the window: an external meter's, else the widest line of "
+           "its own sensors, never a sum of lines that hold each other", "power", "mean",
            compared=True),
-    Metric("power.max", "watts", LOWER, "highest power read in the window", "power", "max"),
+    Metric("power.max", "watts", LOWER, "highest power of the device read in the window",
+           "power", "max"),
+    Metric("energy.per_frame", "joules", LOWER,
+           "derived: power.mean times the window, by the unique frames rendered in it (without a "
+           "live input by the pictures made in it); idle power is in it"),
     Metric("temperature.mean", "celsius", LOWER, "mean temperature in the window",
            "temperature", "mean"),
     Metric("temperature.max", "celsius", LOWER, "highest temperature of any sensor in the window",
@@ -171,6 +177,7 @@ _SYNONYMS: Final = {
     "fps": "rate", "framerate": "rate", "throughput": "rate", "jitter": "present.interval.p99",
     "dropped": "frames.lost", "drops": "frames.lost", "late": "frames.late",
     "missed": "frames.missed", "ttff": "time_to_first_frame", "watts": "power.mean",
+    "energy": "energy.per_frame", "joules": "energy.per_frame",
     "power": "power.mean", "temp": "temperature.max", "temperature": "temperature.max",
     "block": "block_size", "xrt": "speed", "realtime": "real_time.share",
 }  # fmt: skip

@@ -132,6 +132,18 @@ TABLES: Final[dict[str, dict[str, str]]] = {
         "beside": TEXT,
         "measured": FLAG,
     },
+    "stack_samples": {
+        "t_ns": INT,
+        "held_ns": INT,
+        "pid": INT,
+        "tid": INT,
+        "thread": NAME,
+        "stage": NAME,
+        "frame": INT,
+        "stack": INT,
+        "measured": FLAG,
+    },
+    "stacks": {"stack": INT, "frames": TEXT},
     "ops": {
         "frame": INT,
         "node": TEXT,
@@ -140,6 +152,12 @@ TABLES: Final[dict[str, dict[str, str]]] = {
         "start_ns": INT,
         "end_ns": INT,
         "output_bytes": INT,
+        "self_ns": INT,
+        "run": INT,
+        "index": INT,
+        "parent": TEXT,
+        "cycles": INT,
+        "source": TEXT,
     },
 }
 """The tables of a Run: column to pandas dtype. Times are CLOCK_MONOTONIC ns; null is missing.
@@ -161,7 +179,16 @@ of a frame's size and how each was filled: by the kind of copy that wrote most o
 plain copies of rows, "unknown" (a loop that nobody sees) or "untouched". `writes` (deep mode):
 bytes of pages, each counted whole, that were written while a stage worked on a frame, and those
 that copies explain; of the others, `uncertain_bytes` may have been written by the stages of other
-threads that `beside` names. `ops` without a frame were seen in a pass of their own.
+threads that `beside` names.
+
+`stack_samples`: one row each time that a sample of a thread's stack differs from the one before;
+`held_ns` until the next such row, `stage` and `frame` of the span that its thread was in. `stacks`:
+`frames` is JSON [[file, line, function], ...], innermost first.
+
+`ops`: executions of a model's operators, from the profile `source`;
+`run` numbers its inferences; those without a frame were seen in a pass of their own; `parent` is
+the node whose graph it is in, `self_ns` its time without that of such nodes, `cycles` what a device
+counts that tells no times. `start_ns` is null where nobody says when a profile began.
 """
 
 

@@ -16,7 +16,10 @@ from probe.copies.records import of_interposer
 from probe.errors import RunError
 from probe.fates import bursts, period_ns, with_fates
 from probe.marks import Marks, marks_of
+from probe.operators.document import operators_of
 from probe.rows import frames_of, spans_of
+from probe.stacks import speedscope
+from probe.stacks.document import stacks_of
 from probe.tape import STOPPED, SUFFIX, Tape, read_all
 
 if TYPE_CHECKING:
@@ -51,18 +54,29 @@ def finalise(path: Path, manifest: dict[str, Any] | None = None) -> store.Run:
     outputs["measured"] = _inside(outputs["delivered_ns"], window)
     manifest["window"] = window
     copies = copies_of(path, folder, manifest, tapes, frames)
-    marks.events = _with_tape_events(marks.events, tapes, [*rejected, *copies.rejected])
+    operators = operators_of(path, folder, manifest, spans, marks.facts)
+    stacks = stacks_of(folder, spans, window)
+    unread: list[tuple[Path | str, str]] = [*rejected, *copies.rejected, *operators.rejected]
+    marks.events = _with_tape_events(marks.events, tapes, unread)
     tables = {
         "frames": frames,
         "outputs": outputs,
         "spans": spans,
         **copies.tables,
+        **({"ops": operators.ops} if len(operators.ops) else {}),
+        **stacks.tables,
         "samples": _joined(path, "samples", marks.samples),
         "events": _joined(path, "events", marks.events),
     }
     for name, table in tables.items():
         store.write_table(path, name, table)
+    if stacks.tables:
+        seen, named = stacks.tables["stack_samples"], stacks.tables["stacks"]
+        profile = speedscope.document(seen, named, str(manifest["id"]))
+        speedscope.write(path / speedscope.FILE, profile)
+    manifest["stacks"] = stacks.summary
     manifest["copies"] = copies.summary
+    manifest["operators"] = operators.summary
     manifest["tapes"] = _tape_summary(manifest, own, rejected)
     manifest["program"] = dict(manifest["program"], facts=marks.facts)
     if window is not None and manifest["program"].get("started_ns") is not None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from reports.charts import blocks, fates, latency, regimes, stages, tracks, worst
-from reports.charts.chart import Chart, Missing, Steady
+from reports.charts import blocks, fates, latency, regimes, stages, worst
+from reports.charts.chart import Chart, Missing
 from reports.charts.frames import FATES, Frames, frames_of
 from reports.charts.stages_named import slot
 from reports.page.document import page
@@ -22,9 +22,12 @@ from reports.sections import (
     findings,
     generation,
     header,
+    hot,
     live,
     method,
+    operators,
     repeats,
+    tracks,
 )
 
 if TYPE_CHECKING:
@@ -116,7 +119,7 @@ def _live_view(subject: Subject, payload: Payload) -> dict[str, Any]:
         frames = frames if len(frames) else None
     shown = None if frames is None else thinned(frames)
     columns = {} if shown is None else _columns(shown, payload)
-    charts: dict[str, Chart | Missing | Steady] = {}
+    charts: dict[str, Chart | Missing] = {}
     if frames is None or shown is None:
         reason = _no_frames(subject)
         charts["latency"] = Missing("latency", "When is it late?", reason)
@@ -126,7 +129,7 @@ def _live_view(subject: Subject, payload: Payload) -> dict[str, Any]:
         charts["stack"] = stages.chart(subject, frames, columns, top) or Missing(
             "stack", "Who eats the budget?", "the program told of no stage"
         )
-    strips = _strips(subject, payload)
+    sampled = tracks.tracks_of(subject, payload)
     return {
         "subject": subject,
         "eyebrow": _eyebrow(subject),
@@ -136,6 +139,8 @@ def _live_view(subject: Subject, payload: Payload) -> dict[str, Any]:
         "budget": live.budget(subject, frames),
         "fates": fates.fates(subject),
         "copies": copies.copies(subject),
+        "hot": hot.hot(subject),
+        "operators": operators.operators(subject),
         "findings": findings.findings(subject),
         "figures": figures.figures(subject),
         "limits": figures.limits(subject),
@@ -145,8 +150,8 @@ def _live_view(subject: Subject, payload: Payload) -> dict[str, Any]:
         if frames is None
         else latency.mini(subject, columns, latency.ceiling(subject, frames)),
         "thinned": _thinned_note(frames, shown),
-        "strips": strips,
-        "charts": charts | {each.id: each for each in strips},
+        "tracks": sampled,
+        "charts": charts | {each.id: each for each in sampled.charts},
     }
 
 
@@ -198,38 +203,11 @@ def _columns(frames: Frames, payload: Payload) -> dict[str, int]:
     return columns
 
 
-def _strips(subject: Subject, payload: Payload) -> list[Chart | Missing | Steady]:
-    """Return a strip for each sampled track, and the reason for each collector that has none."""
-    found: list[Chart | Missing | Steady] = []
-    for collector in subject.manifest.get("collectors") or []:
-        period_s = float(collector.get("period_ns") or 0) / 1e9
-        name = str(collector.get("name"))
-        drawn = [
-            strip
-            for track in collector.get("tracks") or []
-            if (strip := tracks.strip(subject, track, period_s, payload)) is not None
-        ]
-        found += drawn
-        if not drawn:
-            why = str(collector.get("reason") or "no sample fell into the measured window")
-            found.append(
-                Missing(f"track-{len(found)}", name, why, str(collector.get("remedy") or ""))
-            )
-    gauge = {
-        "name": "program.in_flight",
-        "unit": "frames",
-        "title": "Frames in flight",
-        "step": True,
-    }
-    in_flight = tracks.strip(subject, gauge, 0.05, payload)
-    return found + ([in_flight] if in_flight is not None else [])
-
-
 def _generation_view(subject: Subject, beside: Subject | None, payload: Payload) -> dict[str, Any]:
     found = blocks.blocks(subject)
     deadline = LIVE_DEADLINE_MS if beside is None else beside.deadline_ms
-    strips = _strips(subject, payload) if beside is None else []
-    charts: dict[str, Chart | Missing | Steady] = {
+    sampled = tracks.tracks_of(subject, payload) if beside is None else None
+    charts: dict[str, Chart | Missing] = {
         "block-cost": blocks.cost_chart(subject, found, payload)
         or Missing("block-cost", "What does a frame cost?", "no block was delivered"),
         "delivery": blocks.delivery_chart(subject, found, payload)
@@ -246,9 +224,11 @@ def _generation_view(subject: Subject, beside: Subject | None, payload: Payload)
         "table": generation.table(subject),
         "limits": figures.limits(subject),
         "copies": copies.copies(subject),
+        "hot": hot.hot(subject),
+        "operators": operators.operators(subject),
         "findings": findings.findings(subject),
-        "strips": strips,
-        "charts": charts | {each.id: each for each in strips},
+        "tracks": sampled,
+        "charts": charts | ({} if sampled is None else {e.id: e for e in sampled.charts}),
     }
 
 

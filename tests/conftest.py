@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +18,14 @@ from probe import tape
 
 hypothesis.settings.register_profile("shared", deadline=None)  # other work holds the cores
 hypothesis.settings.load_profile("shared")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_state_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the calibrations of whoever runs the tests out of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIVEPROBE_STATE", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @dataclass

@@ -15,7 +15,7 @@ import numpy as np
 
 from probe import cases, cases_device, measured, stated
 from probe.model import Audit, Case, Finding, FindingOutcome
-from probe.tape import NULL
+from probe.operators import account as operators
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +51,7 @@ def judge(run: Run) -> list[Finding]:
     if wanted == PROCESSOR:
         title = f"{TITLE}: no, the processor was asked for"
         return [Finding(ID, title, FindingOutcome.PASSED, proof, REMEDY)]
+    proof |= _told(run)
     return [_by_operators(run.table("ops"), wanted, proof, _inference_ms(run))]
 
 
@@ -63,6 +64,15 @@ def _unknown() -> Finding:
         'state them: probe.mark("fact:providers", text=\'{"asked": ["..."], "got": ["..."]}\'), '
         "got as session.get_providers() gives it",
     )
+
+
+def _told(run: Run) -> dict[str, Any]:
+    """Return what the runtime itself told: the model's nodes by provider, those left, its log."""
+    said = run.manifest.get("operators")
+    if not isinstance(said, dict):
+        return {}
+    told = {"assigned": said.get("assigned"), "left": said.get("fallback"), "log": said.get("log")}
+    return {name: value for name, value in told.items() if value}
 
 
 def _inference_ms(run: Run) -> float:
@@ -80,10 +90,10 @@ def _by_operators(
     if not len(ops):
         title = f"{TITLE}: {wanted} was given; which operators it ran was not seen"
         return Finding(ID, title, FindingOutcome.PASSED, proof | {"operators": None}, REMEDY)
-    start, end = (measured.integers(ops[name]) for name in ("start_ns", "end_ns"))
-    spent = np.where((start == NULL) | (end == NULL), 0, end - start) / MS_NS
+    ops = operators.complete(ops)
+    spent = operators.own_ns(ops).fillna(0).to_numpy(dtype=np.float64) / MS_NS
     here = (ops["provider"] == PROCESSOR).to_numpy(dtype=bool, na_value=False)
-    runs = int(ops.groupby("node", dropna=False).size().max())
+    runs = operators.inferences(ops)
     total, own = max(float(spent.sum()), inference_ms * runs), float(spent[here].sum())
     by_op = ops.assign(ms=spent)[here].groupby("op")["ms"].sum().sort_values(ascending=False)
     proof |= {

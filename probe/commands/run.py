@@ -10,6 +10,7 @@ import click
 from probe.console.copies_option import copies_option, copies_override
 from probe.console.fail_on import exit_code, fail_on_option, silenced
 from probe.console.limit_option import check_tracks, limit_option, parsed
+from probe.console.sample_option import sample_option, sample_override
 from probe.console.terminal import Terminal, speaking
 from probe.console.tier_option import repeats_override, tier_options, tier_overrides
 from probe.errors import EXIT_OK, UsageError
@@ -73,6 +74,7 @@ def complete_scenario(
 @click.option("--duration", metavar="TIME", help="Short for --set run.duration=TIME.")
 @tier_options
 @copies_option
+@sample_option
 @limit_option
 @click.option(
     "-o",
@@ -99,6 +101,7 @@ def command(
     repeats: int | None,
     tier: str | None,
     copies: str | None,
+    sample: str | None,
     limits: tuple[str, ...],
     folder: Path,
     no_report: bool,
@@ -121,7 +124,7 @@ def command(
     behind: list[str] | None = context.meta[COMMAND]
     if duration is not None:
         overrides += (f"run.duration={duration}",)
-    overrides += (*repeats_override(repeats), *copies_override(copies))
+    overrides += (*repeats_override(repeats), *copies_override(copies), *sample_override(sample))
     loaded = _loaded(scenario, overrides, inputs=(clip, model), behind=behind, limits=limits)
     if tier is not None and (more := tier_overrides(loaded.scenario, tier, overrides)):
         overrides += more

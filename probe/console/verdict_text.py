@@ -28,7 +28,8 @@ def lines(manifest: Mapping[str, Any], verdict: Mapping[str, Any]) -> list[str]:
         text += _generation(verdict)
     elif verdict["released"] is not None:
         text += [_frames(verdict), _latency(verdict)]
-    text += [*_copies(manifest, verdict), *_limits(verdict), *_failures(verdict)]
+    text += [*_copies(manifest, verdict), *_missing(manifest)]
+    text += [*_limits(verdict), *_failures(verdict)]
     return [*text, *_series(verdict), *_validity(verdict)]
 
 
@@ -121,6 +122,25 @@ def _untraced(manifest: Mapping[str, Any]) -> list[str]:
     told = [f"blind to {each.get('exe')}: {each.get('why')}" for each in blind[:1]]
     reason = entry.get("reason") or "; ".join(told) or "no process of the program could be seen"
     return [f"  copies    not traced: {reason}"]
+
+
+def _missing(manifest: Mapping[str, Any]) -> list[str]:
+    """Return what somebody asked for by name and did not get, with the reason and the remedy."""
+    asked = ["power_meter", "pyspy"]  # they are off where nobody asked
+    resolved = (manifest.get("scenario") or {}).get("resolved") or {}
+    if (resolved.get("operators") or {}).get("read"):
+        asked.append("onnxruntime")
+    entries = [each for each in manifest.get("collectors") or () if each.get("name") in asked]
+    text = [
+        f"  missing   {each['name']}: {'; '.join(filter(None, (each['reason'], each['remedy'])))}"
+        for each in entries
+        if each.get("outcome") == "no data"
+    ]
+    unheard = any((each.get("facts") or {}).get("recordings") == 0 for each in entries)
+    return [
+        *text,
+        *(["  missing   pyspy: it wrote no recording; ask: liveprobe hot RUN"] * unheard),
+    ]
 
 
 def _limits(verdict: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""From an interposer's tapes to the tables of a Run: copies, sites, buffers, writes, ops.
+"""From an interposer's tapes to the tables of a Run: copies, sites, buffers, writes.
 
 Copies that are nested in an entry point that counts the same bytes itself are left out.
 """
@@ -66,8 +66,6 @@ def copies_of(
     """
     reports = told.reports_of(path, folder, manifest)
     made = CopyTables(rejected=reports.rejected)
-    if len(reports.ops):
-        made.tables["ops"] = store.as_table("ops", reports.ops)
     mine = [tape for tape in tapes if records.of_interposer(tape)]
     if mine:
         own = [tape for tape in tapes if not records.of_interposer(tape)]

@@ -1,7 +1,7 @@
 """What other runtimes say of their own copies, from files that they left or that the user names.
 
-ONNX Runtime's profile gives rows of `ops`. The log of GStreamer and the export of Nsight Systems
-tell of copies; those that the interposer saw as well are left out.
+The log of GStreamer and the export of Nsight Systems tell of copies; those that the interposer saw
+as well are left out. A profile of ONNX Runtime tells of operators (`probe.operators`).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from probe import store
 from probe.copies.kinds import CUPTI, GSTREAMER
 from probe.copies.methods import DOMAINS, METHODS
-from probe.copies.readers import cupti, gstreamer, onnxruntime
+from probe.copies.readers import cupti, gstreamer
 from probe.copies.readers.matching import unseen
 from probe.copies.records import MOST_BYTES, MOST_NS, Copies
 from probe.copies.sites import Caller
 from probe.errors import ProbeError
+from probe.operators.profile import is_profile
 from probe.tape import NULL
 
 if TYPE_CHECKING:
@@ -47,9 +47,8 @@ _CUDA: Final = [
 
 @dataclass
 class Reports:
-    """What was read: `ops`, copies that are told of, and (file name, why) of what could not be."""
+    """What was read: copies that are told of, and (file name, why) of what could not be."""
 
-    ops: pd.DataFrame
     gstreamer: list[pd.DataFrame] = field(default_factory=list)
     cupti: list[pd.DataFrame] = field(default_factory=list)
     rejected: list[tuple[str, str]] = field(default_factory=list)
@@ -64,7 +63,7 @@ def reports_of(path: Path, folder: Path, manifest: Mapping[str, Any]) -> Reports
     """Read what runtimes left in the tape `folder` of the Run at `path`, and `copies.read`."""
     clocks = manifest.get("clocks") or {}
     offset = int(clocks.get("start_monotonic_ns", 0)) - int(clocks.get("start_wall_ns", 0))
-    reports, ops = Reports(store.empty_table("ops")), []
+    reports = Reports()
     asked = _asked(path, manifest)
     for file in _files(folder, asked):
         try:
@@ -73,8 +72,8 @@ def reports_of(path: Path, folder: Path, manifest: Mapping[str, Any]) -> Reports
                 head = stream.read(HEAD_BYTES)
             if head.startswith(cupti.MAGIC):
                 reports.cupti.append(cupti.read(file, offset))
-            elif onnxruntime.is_profile(head):
-                ops.append(onnxruntime.read(file))
+            elif is_profile(head):
+                continue
             elif file in asked and not gstreamer.is_log(head):
                 reports.rejected.append((file.name, UNKNOWN_KIND))
             else:
@@ -82,8 +81,6 @@ def reports_of(path: Path, folder: Path, manifest: Mapping[str, Any]) -> Reports
         except (ProbeError, OSError) as error:
             why = error.strerror if isinstance(error, OSError) else None
             reports.rejected.append((file.name, why or str(error)))
-    if ops:
-        reports.ops = pd.concat(ops, ignore_index=True)
     return reports
 
 
@@ -95,8 +92,8 @@ def _asked(path: Path, manifest: Mapping[str, Any]) -> list[Path]:
 
 
 def _files(folder: Path, asked: Sequence[Path]) -> list[Path]:
-    left = [*folder.glob(f"{onnxruntime.PREFIX}*.json"), *folder.glob(gstreamer.PATTERN)]
-    found = [*(file for file in sorted(left) if file.is_file()), *asked]
+    left = sorted(folder.glob(gstreamer.PATTERN))
+    found = [*(file for file in left if file.is_file()), *asked]
     return list(dict.fromkeys(found))[:MOST_FILES]
 
 

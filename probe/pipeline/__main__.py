@@ -26,16 +26,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m probe.pipeline", description=__doc__)
     parser.add_argument("--scenario", type=Path, required=True, help="a resolved scenario, JSON")
     parser.add_argument("--out", type=Path, required=True, help="folder for what it makes")
+    parser.add_argument(
+        "--free", action="store_true", help="take a clip's frames as fast as they are worked on"
+    )
     options = parser.parse_args(arguments)
     stop = _listen()
     try:
         scenario = _read(options.scenario)
         sys.setswitchinterval(scenario.program.switch_interval / 1e9)
         if scenario.mode == "generate":
-            from probe.pipeline import generate as program
-        else:
-            from probe.pipeline import live as program  # type: ignore[no-redef]
-        return 0 if program.run(scenario, options.out, stop) else 1
+            from probe.pipeline import generate
+
+            return 0 if generate.run(scenario, options.out, stop) else 1
+        from probe.pipeline import live
+
+        return 0 if live.run(scenario, options.out, stop, free=options.free) else 1
     except ProbeError as error:
         said = {"error": error.message, "remedy": error.remedy}
         sys.stderr.write(json.dumps(said) + "\n")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
+    from numpy.typing import NDArray
 
     from probe.pipeline.clip import Clip
 
@@ -60,7 +61,8 @@ class Live:
         self._sink(out)
         warmed_ns = now_ns()
         spec = self.preprocess.spec
-        graph_pass.profile(self.model, scenario.stage.infer, {spec.name: spec.shape})
+        shapes = {spec.name: spec.shape}
+        graph_pass.profile(self.model, scenario.stage.infer, shapes, self._first_input())
         self.load = {
             "source_ns": loaded_ns - begun_ns,
             "model_ns": built_ns - loaded_ns,
@@ -170,6 +172,16 @@ class Live:
             sink = Display(self.clock, self.ledger)
         self.render = Render(sink, self.ledger)
 
+    def _first_input(self) -> dict[str, NDArray[Any]]:
+        """Return the first picture as the model takes it."""
+        item = Item(None, picture=self.picture)
+        self.preprocess.work(item)
+        if item.tensor is None:
+            return {}
+        tensor = item.tensor.copy()
+        item.release()
+        return {self.preprocess.spec.name: tensor}
+
     def _warm(self) -> None:
         """Run the model and its neighbours on the first picture, before anything is measured."""
         for _ in range(_WARM_ROUNDS):
@@ -191,9 +203,9 @@ class Live:
                 ) from error
 
 
-def run(scenario: Scenario, out: Path, stop: threading.Event) -> bool:
-    """Build, warm and run the live program; False when a stage failed."""
-    live = Live(scenario, out)
+def run(scenario: Scenario, out: Path, stop: threading.Event, *, free: bool = False) -> bool:
+    """Build, warm and run the live program; False when a stage failed. `free` as in `Live`."""
+    live = Live(scenario, out, free=free)
     program = live.program()
     program.stop = stop
     state_all({**live.facts(), "queues": program.queues()})

@@ -49,5 +49,11 @@ _writer.connect(_tapes.attach)
 atexit.register(_tapes.close)
 os.register_at_fork(after_in_child=_tapes.let_go)
 
+if os.environ.get("LIVEPROBE_PTRACER"):
+    from probe.recorder.sampler import let_in
+
+    let_in()
+    os.register_at_fork(after_in_child=let_in)
+
 if not TYPE_CHECKING:
     stage, frame, mark = _writer.stage, _writer.frame, _writer.mark

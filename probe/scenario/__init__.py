@@ -297,6 +297,72 @@ class CopiesPart(Part):
     )
 
 
+class PyspyPart(Part):
+    """Whether the code is sampled, by py-spy: where in it the time of each stage is."""
+
+    mode: Literal["off", "nonblocking", "native"] = Field(
+        default="off",
+        description="Python's stacks while it runs on; native pauses it for C functions, too",
+    )
+    rate: int = Field(default=100, ge=1, le=1000, description="samples per second")
+
+
+class OperatorsPart(Part):
+    """Which operators of the model are looked at: in a pass before the run, or in its profile."""
+
+    inferences: int = Field(
+        default=30,
+        ge=0,
+        le=10_000,
+        description="profiled before a run of the reference program, within a second; 0: none",
+    )
+    read: list[Location] = Field(
+        default=[],
+        max_length=100,
+        description="profiles to read in: of ONNX Runtime, QNN's CSV, LiteRT's printout",
+    )
+
+
+class PowerPart(Part):
+    """Which line of the device's own sensors stands for all of it."""
+
+    total: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description='the label of a line, as in "ina226 0x40"; not given: the widest known',
+    )
+
+
+class PowerMeterPart(Part):
+    """An external meter, whose own program writes a CSV while the run goes.
+
+    A column is given by its name in the first line, or by its position from 1.
+    """
+
+    path: Location | None = Field(default=None, description="the CSV file")
+    time: str | None = Field(
+        default=None, max_length=200, description="column of the time; not given: time"
+    )
+    clock: Literal["auto", "s", "ms", "us", "ns", "iso", "monotonic"] = Field(
+        default="auto",
+        description="unit of epoch times, ISO 8601, or ns of CLOCK_MONOTONIC; auto: epoch or ISO",
+    )
+    offset_s: float | None = Field(
+        default=None,
+        ge=-1e6,
+        le=1e6,
+        description="added to the meter's times; with it times without a zone count as UTC",
+    )
+    watts: str | None = Field(default=None, max_length=200, description="column; else watts")
+    volts: str | None = Field(default=None, max_length=200, description="column; else volts")
+    amps: str | None = Field(default=None, max_length=200, description="column; else amps")
+    milli: list[Literal["watts", "volts", "amps"]] = Field(
+        default=[], max_length=3, description="columns that are in thousandths, as mW"
+    )
+    decimal: Literal[".", ","] = Field(default=".", description="what parts the decimals")
+
+
 class DeliveryPart(Part):
     """How a model reaches the device: stated, as no run can measure it (audit `model_delivery`)."""
 
@@ -349,6 +415,10 @@ class Scenario(Part):
     generate: GeneratePart = GeneratePart()
     program: ProgramPart = ProgramPart()
     copies: CopiesPart = CopiesPart()
+    pyspy: PyspyPart = PyspyPart()
+    operators: OperatorsPart = OperatorsPart()
+    power: PowerPart = PowerPart()
+    power_meter: PowerMeterPart = PowerMeterPart()
     delivery: DeliveryPart = DeliveryPart()
     expect: list[Expectation] = Field(default=[], max_length=10_000)
     limits: list[LimitText] = Field(

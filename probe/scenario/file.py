@@ -34,8 +34,10 @@ mode = "command"
 
 INPUTS: Final[dict[str, Key]] = {"clip": ("source", "clip"), "model": ("stage", "infer", "model")}
 """The keys that hold a path."""
-REPORTS: Final[Key] = ("copies", "read")
-"""The key that holds a list of paths."""
+REPORTS: Final[tuple[Key, ...]] = (("copies", "read"), ("operators", "read"))
+"""The keys that hold a list of paths."""
+METER: Final[Key] = ("power_meter", "path")
+"""The key of the file that an external meter writes."""
 
 Change = tuple[Key, Any, str]
 """One override: its key, its value, and the value as it was written."""
@@ -218,7 +220,7 @@ def _table(document: dict[str, Any], key: Key) -> dict[str, Any]:
 
 def _locate(document: dict[str, Any], changed: set[Key], base: Path) -> None:
     """Make the inputs' paths absolute: relative to `base`, or to here where `changed`."""
-    for key in (*INPUTS.values(), REPORTS):
+    for key in (*INPUTS.values(), METER, *REPORTS):
         if not _holds(document, key):
             continue
         start = Path() if key in changed else base
@@ -226,7 +228,7 @@ def _locate(document: dict[str, Any], changed: set[Key], base: Path) -> None:
         value = table[name]
         if isinstance(value, list):
             table[name] = [_absolute(each, start) for each in value]
-        elif key != REPORTS:
+        elif key not in REPORTS:
             table[name] = _absolute(value, start)
 
 
@@ -322,11 +324,11 @@ def line_numbers(text: str, keys: Sequence[Key]) -> dict[Key, int]:
 
 def _said(key: Key, written: str) -> str:
     """Return what goes on record: of a path its file name, for folders are private."""
-    if key == REPORTS:
+    if key in REPORTS:
         found = _value(written)
         names = [Path(str(each)).name for each in found] if isinstance(found, list) else []
         return json.dumps(names)
-    if key in INPUTS.values() and _is_path(written):
+    if key in (*INPUTS.values(), METER) and _is_path(written):
         return Path(written).name
     return written
 

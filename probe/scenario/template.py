@@ -25,6 +25,10 @@ _TABLES: Final[dict[str, tuple[Key, ...]]] = {
         ("stage", "render"),
         ("program",),
         ("copies",),
+        ("pyspy",),
+        ("operators",),
+        ("power",),
+        ("power_meter",),
         ("delivery",),
     ),
     "generate": (
@@ -35,6 +39,10 @@ _TABLES: Final[dict[str, tuple[Key, ...]]] = {
         ("generate",),
         ("program",),
         ("copies",),
+        ("pyspy",),
+        ("operators",),
+        ("power",),
+        ("power_meter",),
         ("delivery",),
     ),
 }

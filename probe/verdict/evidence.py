@@ -94,6 +94,13 @@ class Evidence:
         """Whether deep mode looked at frames: it delays those, by a page fault for each page."""
         return bool(len(self.run.table("writes")))
 
+    @cached_property
+    def paused(self) -> bool:
+        """Whether py-spy paused the program for each sample (mode native)."""
+        resolved = (self.manifest.get("scenario") or {}).get("resolved") or {}
+        asked = (resolved.get("pyspy") or {}).get("mode") == "native"
+        return asked and bool(len(self.run.table("stack_samples")))
+
     @property
     def live(self) -> bool:
         """Whether frames of a source were measured."""

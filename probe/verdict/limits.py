@@ -78,7 +78,7 @@ def _row(limit: Limit, found: Reading, evidence: Evidence) -> dict[str, Any]:
     row["outcome"] = (FindingOutcome.PASSED if holds else FindingOutcome.FAILED).value
     told = answer(limit, found, bound, evidence)
     if told is None:
-        return row | {"note": _edge(limit, found, bound, evidence)}
+        return row | {"note": _edge(limit, found, bound, evidence) or _origin(found)}
     return row | {"answer": told.outcome.value, "note": _note(told, limit, found, holds=holds)}
 
 
@@ -99,6 +99,12 @@ def answer(limit: Limit, found: Reading, bound: float, evidence: Evidence) -> An
         return None
     over = found.series > bound if limit.op == "<=" else found.series >= bound
     return statistics.answer(statistics.sample_of(over, evidence.tier), share_below)
+
+
+def _origin(found: Reading) -> str | None:
+    """Say where a number comes from that may come from several places, and what it lacks."""
+    said = [each for each in (found.source, found.gap) if each is not None]
+    return "; ".join(said) or None
 
 
 def _note(told: Answer, limit: Limit, found: Reading, *, holds: bool) -> str | None:

@@ -53,6 +53,11 @@ def deadline_held(evidence: Evidence) -> Ruling:
             f"p99 is not within {deadline}: {missed}; but deep mode delayed frames",
             "measure it again with --copies on, which delays no frame by page faults",
         )
+    if answer.outcome is Outcome.REFUTED and evidence.paused:
+        return unsettled(
+            f"p99 is not within {deadline}: {missed}; but the program was paused to be sampled",
+            "measure it again with --sample on, which pauses nothing",
+        )
     if answer.outcome is Outcome.REFUTED:
         return broken(f"p99 is not within {deadline}: {missed}", _to_hold(evidence))
     return unsettled(

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from probe import measured, statistics
+from probe import measured, metrics, statistics
 from probe.copies.methods import Kind
 from probe.model import Fate, Regime
 from probe.tape import NULL
-from probe.verdict import summary
+from probe.verdict import power, summary
 from probe.verdict.series import MS_NS, NO_INPUT, SERIES, shown
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ are commonly made of (Law, Simulation Modeling and Analysis, 2015, 9.5.3)."""
 LEAST_PERIODS: Final = 20
 """A stretch holds at least so many frame periods, as a window of METHOD does."""
 QUANTITIES: Final = {"power": "watts", "temperature": "celsius", "clock": "hertz"}
-"""Metrics of a quantity rather than of a track: every track in this unit is meant."""
+"""Metrics of a quantity rather than of a track: every track in this unit is meant; of power the one
+line that covers the device (`probe.verdict.power`)."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class Reading:
 
     `value` None comes with `why`. `n` counts the values that it was taken from. `lower_bound`: part
     of what it counts was not seen, so that it is at least `value`. `exact`: it counts what happened
-    and has no error of sampling. `missed` marks the frames of a share, in order of time.
+    and has no error of sampling. `missed` marks the frames of a share, in order of time. `source`
+    names the line that it was read from, where there are several kinds of it; `gap` says where too
+    much of the window passed without a reading.
     """
 
     value: float | None
@@ -58,6 +61,8 @@ class Reading:
     missed: NDArray[np.bool_] | None = None
     lower_bound: bool = False
     exact: bool = False
+    source: str | None = None
+    gap: str | None = None
 
 
 def reading(metric: Metric, evidence: Evidence, verdict: Mapping[str, Any]) -> Reading:
@@ -126,9 +131,14 @@ def tracks(evidence: Evidence) -> dict[str, str]:
 
 
 def _of_track(metric: Metric, evidence: Evidence) -> Reading:
-    units = tracks(evidence)
+    units, source = tracks(evidence), None
     if metric.series == "track":
         chosen = {metric.subject: units.get(str(metric.subject), "")}
+    elif metric.series == "power":
+        line = power.of_device(evidence)
+        if isinstance(line, str):
+            return _absent(metric, line)
+        chosen, source = {line.track: power.UNIT}, line.source
     else:
         unit = QUANTITIES[str(metric.series)]
         chosen = {name: own for name, own in units.items() if own == unit}
@@ -148,13 +158,14 @@ def _of_track(metric: Metric, evidence: Evidence) -> Reading:
         return _absent(metric, "nothing was read in the window")
     if metric.statistic in ("min", "max"):
         value = values.min() if metric.statistic == "min" else values.max()
-        return Reading(float(value), unit, len(values))
+        return Reading(float(value), unit, len(values), source=source)
     several = _lines(mine)
     if len(several) > 1:
         why = f"it has {len(several)} lines; name one, as in track.{several[0]}.mean"
         return _absent(metric, why)
     parts = _parts(times, values, window.start_ns, window.end_ns)
-    return Reading(float(values.mean()), unit, len(values), parts=parts)
+    gap = None if source is None else power.uncovered(times, window)
+    return Reading(float(values.mean()), unit, len(values), parts=parts, source=source, gap=gap)
 
 
 def _lines(samples: pd.DataFrame) -> list[str]:
@@ -292,6 +303,30 @@ def _generated(metric: Metric, evidence: Evidence, verdict: Mapping[str, Any]) -
     return Reading(outputs / took * 1e9, metric.unit, len(made), parts=np.array(made))
 
 
+def _energy(metric: Metric, evidence: Evidence, verdict: Mapping[str, Any]) -> Reading:
+    """Return joules per frame: what the device took in the window by what came out in it."""
+    watts, window = _of_track(_MEAN_POWER, evidence), evidence.window
+    if watts.value is None or watts.gap is not None or window is None:
+        return _absent(metric, watts.why or watts.gap or "there is no window")
+    if evidence.generates:
+        made = evidence.outputs.delivered_ns
+        frames = int(np.count_nonzero((made >= window.start_ns) & (made < window.end_ns)))
+        rate = None
+    else:
+        rate = _rate(metric, evidence, verdict)
+        rendered = shown(evidence)
+        frames = 0 if isinstance(rendered, str) else len(rendered[0])
+    if not frames:
+        return _absent(metric, "no frame came out in the window")
+    parts = None
+    if rate is not None and rate.parts is not None and watts.parts is not None:
+        parts = watts.parts / rate.parts if bool((rate.parts > 0).all()) else None
+    value = watts.value * window.length_ns / 1e9 / frames
+    source = f"derived: {watts.source}"
+    return Reading(value, metric.unit, frames, parts=parts, source=source)
+
+
+_MEAN_POWER: Final = metrics.find("power.mean")
 _PLAIN: Final[dict[str, Reader]] = {
     "slack.p99": _slack,
     "rate": _rate,
@@ -308,4 +343,5 @@ _PLAIN: Final[dict[str, Reader]] = {
     "real_time.held": _field("real_time_held_s"),
     "real_time.share": _real_time,
     "generation.rate": _generated,
+    "energy.per_frame": _energy,
 }

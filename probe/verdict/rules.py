@@ -17,6 +17,7 @@ from probe.verdict import tiers
 from probe.verdict.percentile import bursts_counted, deadline_held, enough_frames
 from probe.verdict.ruling import Ruling, broken, holds, not_here, unsaid, unsettled
 from probe.verdict.sanity import LITTLE_FRAMES, contradictions, remedies
+from probe.verdict.weight import weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,12 +164,11 @@ def _block_honesty(evidence: Evidence) -> Ruling:
     )
 
 
-def _calibrated(_: Evidence) -> Ruling:
-    return unsaid(
-        "not measured: no stored calibration of this device with these collectors",
-        "measure the same scenario with collectors off (--set run.collectors=[]) and on, in turn, "
-        "and `liveprobe compare` both; a calibration is not kept yet, so validity stays limited",
-    )
+def _calibrated(evidence: Evidence) -> Ruling:
+    found = weight(evidence.manifest)
+    if found.outcome is Outcome.SUPPORTED:
+        return holds(found.reason)
+    return Ruling(found.outcome, found.reason, remedy=found.remedy)
 
 
 def _sane(evidence: Evidence) -> Ruling:

@@ -111,7 +111,25 @@ COPIES: Final = with_fields(
     explained_ratio=or_null(said(SHARE, "of written bytes: deep mode")),
     blind=said(COUNT, "processes whose copies were not seen: they are in no number here"),
 )
-OVERHEAD: Final = with_fields(p50_shift_pct=NUMBER, p99_shift_pct=NUMBER, pairs=COUNT)
+PERCENT: Final = or_null(NUMBER)
+ENDS: Final = or_null(list_of(NUMBER) | {"minItems": 2, "maxItems": 2})
+COST: Final = with_fields(cpu_ms_per_s=NUMBER, wall_ms_per_s=NUMBER)
+OVERHEAD: Final = with_fields(
+    p50_shift_pct=said(PERCENT, "median over pairs of runs with collectors off and on"),
+    p50_shift_interval_pct=said(ENDS, "95 %, over the pairs"),
+    p99_shift_pct=PERCENT,
+    p99_shift_interval_pct=ENDS,
+    throughput_loss_pct=said(PERCENT, "of frames per second, free-running"),
+    throughput_loss_interval_pct=ENDS,
+    cpu_shift_pct=said(PERCENT, "of the program, per frame"),
+    cpu_shift_interval_pct=ENDS,
+    pairs=COUNT,
+    outcome={"enum": ["held", "missed", "not resolved here", "stale"]},
+    age_days=said(NUMBER, "of the calibration, when the run was made"),
+    created=TEXT,
+    scenario=said(TEXT, "that it was measured with"),
+    costs={"type": "object", "additionalProperties": COST},
+)
 CHAIN: Final = with_fields(
     links=list_of(TEXT),
     lags_ms=list_of(NUMBER),

@@ -10,18 +10,19 @@ from probe.model import Mode, Tier, ValidityStatus
 from probe.verdict import tiers
 from probe.verdict.rules import LATENESS_NS, nearest_p99, why_not_testable
 from probe.verdict.sanity import contradictions
+from probe.verdict.weight import weight
 
 if TYPE_CHECKING:
     from probe.verdict.evidence import Evidence
 
 
-UNWEIGHED: Final = (
-    "the harness's own weight is not measured: no stored calibration of this device with these "
-    "collectors"
-)
 WATCHED: Final = (
     "copies were checked against written pages (--copies deep), which delays the frames that are "
     "looked at: latencies are not those of the program"
+)
+PAUSED: Final = (
+    "the program was paused for each sample of its native stacks (--sample native): latencies are "
+    "not those of the program"
 )
 
 
@@ -44,10 +45,10 @@ def validity_of(evidence: Evidence) -> Validity:
         *_release(evidence),
         *_preparation(evidence),
         *tiers.weaknesses(evidence),
-        UNWEIGHED,
+        *weight(evidence.manifest).limits,
     ]
-    status = ValidityStatus.INVALID if invalid else ValidityStatus.LIMITED
-    return Validity(status, (*invalid, *limits))
+    limited = ValidityStatus.LIMITED if limits else ValidityStatus.VALID
+    return Validity(ValidityStatus.INVALID if invalid else limited, (*invalid, *limits))
 
 
 def _nothing_measured(evidence: Evidence) -> list[str]:
@@ -114,7 +115,7 @@ def _copies(evidence: Evidence) -> list[str]:
 
 
 def _watched(evidence: Evidence) -> list[str]:
-    return [WATCHED] if evidence.watched else []
+    return [*([WATCHED] if evidence.watched else []), *([PAUSED] if evidence.paused else [])]
 
 
 def _release(evidence: Evidence) -> list[str]:

@@ -11,8 +11,8 @@ class Chart:
     """A figure: its question, the computed finding, the note (statistic, window, n), its drawings.
 
     `spec` is what `templates/report.js` draws (null: nothing to draw but the static image);
-    `image` is a data URI; `legend` is (colour slot, name) for narrow pages; `rows` a small table of
-    the same data, its first row the header.
+    `image` is a data URI, empty where something else stands for it; `legend` is (colour slot, name)
+    for narrow pages; `rows` a small table of the same data, its first row the header.
     """
 
     id: str
@@ -34,13 +34,3 @@ class Missing:
     question: str
     reason: str
     remedy: str = ""
-
-
-@dataclass(frozen=True)
-class Steady:
-    """A figure that needs no drawing: one sentence says all of it."""
-
-    id: str
-    question: str
-    finding: str
-    note: str

@@ -128,12 +128,14 @@ def unit_at_top(axes: Axes, unit: str) -> None:
     )
 
 
-def name_at_right(axes: Axes, y: float, text: str, colour: str = INK2) -> None:
-    """Write a direct label beside the right end of a line."""
+def name_at_right(
+    axes: Axes, y: float, text: str, colour: str = INK2, *, share: bool = False
+) -> None:
+    """Write a direct label beside the right end of a line; `share`: y is one of the height."""
     axes.annotate(
         _literal(text),
         xy=(1, y),
-        xycoords=("axes fraction", "data"),
+        xycoords=("axes fraction", "axes fraction" if share else "data"),
         xytext=(5, 0),
         textcoords="offset points",
         va="center",

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from reports.charts import figure
-from reports.charts.chart import Chart, Steady
+from reports.charts.chart import Chart
+from reports.charts.samples import Line, lines_of, text
 from reports.page import numbers
-from reports.page.privacy import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
     from reports.page.payload import Payload
     from reports.page.subject import Subject
@@ -24,168 +23,150 @@ if TYPE_CHECKING:
 HEIGHT: Final = 150
 MOST_LINES: Final = 4
 """More lines than this cannot be told apart; the highest are drawn, the others counted."""
-GAP_PERIODS: Final = 3.0
-"""A gap of so many sampling periods stays a gap."""
+MOST_POINTS: Final = 3600
+"""A line carries so many points, ten minutes and more; of a longer run the extremes."""
 COLOURS: Final = (
     ("ink", figure.INK), ("line2", "#2a72b5"), ("line3", "#a8326e"), ("line4", "#7a6a12"),
 )  # fmt: skip
-UNITS: Final = {
-    "celsius": ("°C", 1.0), "percent": ("%", 1.0), "hertz": ("GHz", 1e-9), "watts": ("W", 1.0),
-    "bytes": ("MB", 1e-6), "bytes/s": ("MB/s", 1e-6), "ns": ("ms", 1e-6), "1": ("", 1.0),
-}  # fmt: skip
-"""How a unit is written, and the factor to it from the base unit."""
-_STEP: Final = 1e-3
+NAME: Final = 0.13
+"""Height of a line's name in a static figure, as a share of the plot's."""
+SPAN: Final = "#c9cac9"
+"""The span from the lowest to the highest sample of a bucket, in a static figure."""
+STEP: Final = 1e-3
+"""Of values in their written unit, and of moments in s: a sampled one is not finer."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """One label of a track: moments in s, values in the written unit, gaps as NaN."""
+class Strip:
+    """A track that was sampled; `unit` is the one in which its lines are."""
 
-    label: str
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
+    track: Mapping[str, Any]
+    lines: tuple[Line, ...]
+    unit: str
 
     @property
-    def values(self) -> NDArray[np.float64]:
-        """The values that are there."""
-        return self.y[np.isfinite(self.y)]
+    def name(self) -> str:
+        """The track's name, which metrics and tables have."""
+        return str(self.track["name"])
+
+    @property
+    def title(self) -> str:
+        """What the track is."""
+        return str(self.track.get("title") or self.name)
+
+    @property
+    def still(self) -> bool:
+        """Say whether no line moved."""
+        return all(line.still for line in self.lines)
 
 
-def strip(
-    subject: Subject, track: Mapping[str, Any], period_s: float, payload: Payload
-) -> Chart | Steady | None:
-    """Return the strip of a track, a sentence where it never moved, None without a sample."""
-    unit, factor = UNITS.get(str(track.get("unit") or ""), (str(track.get("unit") or ""), 1.0))
-    every = sorted(
-        (
-            line
-            for line in _lines(subject, str(track["name"]), period_s, factor)
-            if len(line.values)
-        ),
-        key=lambda line: -float(line.values.mean()),
-    )
-    if not every:
-        return None
-    title = str(track.get("title") or track["name"])
-    name = "track-" + "".join(c if c.isascii() and c.isalnum() else "-" for c in str(track["name"]))
-    note = _note(track, every)
-    if all(_still(line) for line in every) and len({_text(line.values[0]) for line in every}) == 1:
-        space = f"{numbers.NBSP}{unit}" if unit else ""
-        return Steady(name, title, f"{_text(every[0].values[0])}{space} throughout.", note)
-    shown = every[:MOST_LINES]
+def strip(subject: Subject, track: Mapping[str, Any], period_s: float) -> Strip | None:
+    """Return a track's lines, None where it has no sample with a value in the charted time."""
+    unit = str(track.get("unit") or "")
+    lines, written, _ = lines_of(subject, str(track["name"]), unit, period_s)
+    return Strip(track, tuple(lines), written) if lines else None
+
+
+def chart(subject: Subject, each: Strip, payload: Payload, *, folded: bool = False) -> Chart:
+    """Return the strip's chart; one in a fold has no static twin: a table stands for it."""
+    shown = list(each.lines[:MOST_LINES])
+    image = "" if folded else figure.drawn(HEIGHT, lambda a: _draw(a, subject, shown, each.unit))
     return Chart(
-        id=name,
-        question=title,
-        finding=_finding(shown, unit),
-        note=note,
-        spec=_spec(shown, track, unit, payload),
-        image=figure.drawn(HEIGHT, lambda axes: _draw(axes, subject, shown, unit)),
+        id=identity(each.name),
+        question=each.title,
+        finding=_finding(shown, each.unit),
+        note=_note(each.track, each.lines, shown),
+        spec=_spec(shown, each, payload),
+        image=image,
         height=HEIGHT,
+        legend=legend(shown) if len(shown) > 1 else (),
     )
 
 
-def _lines(subject: Subject, track: str, period_s: float, factor: float) -> list[Line]:
-    """Return the lines of a track inside the charted time (warm-up and window)."""
-    table = subject.run.table("samples")
-    table = table[(table["track"] == track) & table["t_ns"].notna()]
-    warmup = float(subject.part("window").get("warmup_ns") or 0) / 1e9
-    moment = (table["t_ns"].to_numpy(dtype="int64") - subject.origin_ns) / 1e9
-    inside = (moment >= -warmup) & (moment <= subject.length_s)
-    moment = moment[inside]
-    values = table["value"].to_numpy(dtype="float64", na_value=np.nan)[inside] * factor
-    labels = table["label"].fillna("").to_numpy(dtype="object")[inside]
-    found, threads = [], _threads(subject)
-    for label in dict.fromkeys(labels):
-        mine = labels == label
-        name = threads.get(str(label).rpartition(":")[2], str(label))
-        found.append(_with_gaps(redacted(name), moment[mine], values[mine], period_s))
-    return found
+def legend(shown: list[Line]) -> tuple[tuple[str, str], ...]:
+    """Return the colours of lines, for pages too narrow to name them beside the chart."""
+    return tuple((COLOURS[k][0], line.label) for k, line in enumerate(shown))
 
 
-def _threads(subject: Subject) -> dict[str, str]:
-    """Return the program's own name of each thread id; the kernel knows most as `python`."""
-    names = subject.run.table("spans")["thread"].dropna().unique()
-    pairs = (str(name).rpartition(":") for name in names)
-    return {tid: name for name, _, tid in pairs if name and tid}
+def identity(name: str) -> str:
+    """Return what the page calls the chart of a track."""
+    return "track-" + "".join(c if c.isascii() and c.isalnum() else "-" for c in name)
 
 
-def _with_gaps(label: str, x: NDArray[np.float64], y: NDArray[np.float64], period_s: float) -> Line:
-    """Return the line in order of time, with a missing value inside every long gap."""
-    order = np.argsort(x, kind="stable")
-    x, y = x[order], y[order]
-    steps = np.diff(x)
-    usual = max(period_s, float(np.median(steps)) if len(steps) else 0.0)
-    wide = np.flatnonzero(steps > GAP_PERIODS * usual) + 1
-    middles = (x[wide - 1] + x[wide]) / 2
-    return Line(label, np.insert(x, wide, middles), np.insert(y, wide, np.nan))
-
-
-def _still(line: Line) -> bool:
-    return _text(line.values.min()) == _text(line.values.max())
-
-
-def _text(value: float) -> str:
-    return numbers.fixed(float(value), 2 if abs(value) < 10 and value % 1 else 1)  # noqa: PLR2004  GHz need two
+def spaced(unit: str) -> str:
+    """Return a unit as it follows its number."""
+    return f"{numbers.NBSP}{unit}" if unit else ""
 
 
 def _finding(shown: list[Line], unit: str) -> str:
     """Return what the highest line did."""
-    values = shown[0].values
-    space = f"{numbers.NBSP}{unit}" if unit else ""
-    name = shown[0].label.partition(":")[0]
+    values, name = shown[0].values, shown[0].label
     lead = f"{name} is highest: " if len(shown) > 1 else f"{name}: " if name else ""
-    if _still(shown[0]):
-        return f"{lead}{_text(values[0])}{space} throughout."
-    span = f"from {_text(values.min())} to {_text(values.max())}{space}"
-    middle = f"{'median' if lead else 'Median'} {_text(float(np.median(values)))}{space}"
+    if shown[0].still:
+        return f"{lead}{text(values[0])}{spaced(unit)} throughout."
+    span = f"from {text(values.min())} to {text(values.max())}{spaced(unit)}"
+    middle = f"{'median' if lead else 'Median'} {text(float(np.median(values)))}{spaced(unit)}"
     return f"{lead}{middle}, {span}."
 
 
-def _note(track: Mapping[str, Any], every: list[Line]) -> str:
+def _note(track: Mapping[str, Any], every: tuple[Line, ...], shown: list[Line]) -> str:
     number = sum(len(line.values) for line in every)
     kind = f", {track['kind']}" if track.get("kind") else ""
-    text = f"{track.get('grade') or 'measured'}{kind}; {numbers.plural(number, 'sample')}"
+    said = f"{track.get('grade') or 'measured'}{kind}; {numbers.plural(number, 'sample')}"
     if len(every) > 1:
-        text += f" of {numbers.plural(len(every), 'line')}"
+        said += f" of {numbers.plural(len(every), 'line')}"
     if len(every) > MOST_LINES:
-        text += f", the {MOST_LINES} highest drawn"
-    return numbers.sentence(text) + "."
+        said += f", the {MOST_LINES} highest drawn"
+    if any(len(line.x) > MOST_POINTS for line in shown):
+        said += "; of each stretch the page carries the lowest and the highest"
+    return numbers.sentence(said) + "."
 
 
-def _spec(
-    shown: list[Line], track: Mapping[str, Any], unit: str, payload: Payload
-) -> dict[str, Any]:
-    return {
-        "kind": "lines",
-        "time": True,
-        "unit": unit,
-        "zero": unit == "%",
-        "series": [
-            {
-                "name": line.label or str(track.get("title") or track["name"]),
-                "step": bool(track.get("step")),
-                "x": payload.add(line.x, 1e-6, rising=True),
-                "y": payload.add(line.y, _STEP),
-                "colour": COLOURS[k][0],
-            }
-            for k, line in enumerate(shown)
-        ],
-        "levels": [],
-    }
+def _spec(shown: list[Line], each: Strip, payload: Payload) -> dict[str, Any]:
+    series = [
+        {
+            "name": line.label or each.title,
+            "step": bool(each.track.get("step")),
+            "x": payload.add(line.x, STEP, rising=True),
+            "y": payload.add(line.y, STEP),
+            "colour": COLOURS[k][0],
+        }
+        for k, line in enumerate(line.thinned(MOST_POINTS) for line in shown)
+    ]
+    return {"kind": "lines", "time": True, "unit": each.unit, "zero": each.unit == "%",
+            "series": series, "levels": []}  # fmt: skip
 
 
 def _draw(axes: Axes, subject: Subject, lines: list[Line], unit: str) -> None:
-    start = -float(subject.part("window").get("warmup_ns") or 0) / 1e9
     for k, line in enumerate(lines):
-        x, middle, _, _, _ = figure.bucketed(line.x, line.y)
+        x, middle, least, most, size = figure.bucketed(line.x, line.y)
+        if size > 1 and k == 0:  # those of all lines would make the page half as large again
+            figure.strokes(axes, x, least, most, colour=SPAN, width=1)
         axes.plot(x, middle, color=COLOURS[k][1], linewidth=1)
-        ends = middle[np.isfinite(middle)]
-        if len(lines) > 1:
-            figure.name_at_right(axes, float(ends[-1]), line.label[:18], COLOURS[k][1])
-    if start < 0:
-        axes.axvspan(start, 0, color=figure.INK3, alpha=0.08, linewidth=0)
     axes.margins(y=0.15)
     if unit == "%":
         axes.set_ylim(bottom=0)
+    if len(lines) > 1:
+        _name(axes, lines)
+    framed(axes, subject, unit)
+
+
+def _name(axes: Axes, lines: list[Line]) -> None:
+    """Write the name of each line beside its end, apart from each other."""
+    bottom, top = axes.get_ylim()
+    ends = [(float(line.values[-1]) - bottom) / (top - bottom) for line in lines]
+    high = 1.0
+    for place, k in enumerate(reversed(np.argsort(ends, kind="stable").tolist())):
+        below = len(lines) - 1 - place
+        high = min(high, max(ends[k], below * NAME))
+        figure.name_at_right(axes, high, lines[k].label[:18], COLOURS[k][1], share=True)
+        high -= NAME
+
+
+def framed(axes: Axes, subject: Subject, unit: str) -> None:
+    """Draw the warm-up, the unit and the axis of time."""
+    start = -float(subject.part("window").get("warmup_ns") or 0) / 1e9
+    if start < 0:
+        axes.axvspan(start, 0, color=figure.INK3, alpha=0.08, linewidth=0)
     figure.unit_at_top(axes, unit)
     figure.time_axis(axes, start, subject.length_s)

@@ -42,9 +42,10 @@ class Payload:
 
     _blocks: list[bytes] = field(default_factory=list)
     _columns: list[dict[str, Any]] = field(default_factory=list)
+    _known: dict[tuple[bytes, float, bool], int] = field(default_factory=dict)
 
     def add(self, values: NDArray[np.float64], step: float, *, rising: bool = False) -> int:
-        """Add a column and return its number; `rising` stores steps, and allows no null.
+        """Return the number of a column, added unless there; `rising` stores steps, and no null.
 
         Steps are taken after rounding, so that their sum never drifts.
         """
@@ -53,9 +54,12 @@ class Payload:
             integers = as_integers(np.diff(whole, prepend=0.0), 1.0)
         else:
             integers = as_integers(np.asarray(values, dtype=np.float64), step)
-        self._blocks.append(shuffled(integers))
-        self._columns.append({"n": len(integers), "step": step, "rising": rising})
-        return len(self._columns) - 1
+        block = shuffled(integers)
+        number = self._known.setdefault((block, step, rising), len(self._columns))
+        if number == len(self._columns):
+            self._blocks.append(block)
+            self._columns.append({"n": len(integers), "step": step, "rising": rising})
+        return number
 
     def description(self) -> list[dict[str, Any]]:
         """Return what the page must know to read the columns back."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from probe.copies.methods import Kind
 from reports.page import numbers
+from reports.sections import energy
 from reports.sections.live import answers, limit_number, limit_status, limit_text
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def _others(subject: Subject) -> list[Figure]:
         ("load time", None if load is None else numbers.ms(int(load) / 1e6),
          "from the program's start to its first scheduled frame"),
     ]  # fmt: skip
+    rows += [row for row in energy.rows(subject) if row[1] is not None]
     found = [Figure(n, v or numbers.NOT_MEASURED, "", None, b) for n, v, b in rows]
     return [*found, _copied(subject)]
 

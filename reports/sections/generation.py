@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from probe.model import Regime, ValidityStatus
 from reports.charts.blocks import blocks, soonest, time_rows
 from reports.page import numbers, status
+from reports.sections import energy
 from reports.sections.live import Answer, Headline, limit_on, limit_status, limit_text
 
 if TYPE_CHECKING:
@@ -178,9 +179,12 @@ def table(subject: Subject) -> list[tuple[str, str, str]]:
         ("cost of a frame, p50", numbers.ms(generation.get("ms_per_frame_p50")),
          f"n = {numbers.plural(len(blocks(subject)), 'block')}"),
         *time_rows(blocks(subject)),
-        ("energy of a frame", numbers.NOT_MEASURED, "no collector of power was there"),
     ]  # fmt: skip
-    return [row for row in rows if row[0] != "energy of a frame" or not _has_power(subject)]
+    if not _has_power(subject):
+        absent = ("energy of a frame", numbers.NOT_MEASURED, "no collector of power was there")
+        return [*rows, absent]
+    told = energy.rows(subject)
+    return [*rows, *((name, value or numbers.NOT_MEASURED, basis) for name, value, basis in told)]
 
 
 def _has_power(subject: Subject) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from reports.page import numbers, status
 from reports.page.privacy import file_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reports.page.status import Status
     from reports.page.subject import Subject
 
@@ -50,10 +52,7 @@ def facts(subject: Subject) -> list[tuple[str, str]]:
         ),
         ("OS", device.get("os")),
         ("governor", device.get("governor")),
-        (
-            "accelerators",
-            numbers.scalar(device["accelerators"]) if device.get("accelerators") else None,
-        ),
+        ("accelerators", [_accelerator(each) for each in device.get("accelerators") or ()]),
     ]
     return [(name, numbers.scalar(value)) for name, value in found if value not in (None, "", [])]
 
@@ -82,6 +81,12 @@ def conditions(subject: Subject) -> list[tuple[str, str]]:
 def _stem(name: str) -> str:
     """Return a file name without the endings that say nothing here."""
     return name.removesuffix(".onnx").removesuffix(".mp4")
+
+
+def _accelerator(part: Mapping[str, Any]) -> str:
+    """Return ``Hailo-10H (hailo1x 5.1.1)``: the driver's version is what changes the numbers."""
+    driver = " ".join(str(part[key]) for key in ("driver", "version") if part.get(key))
+    return f"{part.get('name')} ({driver or 'no driver'})"
 
 
 def _source(subject: Subject) -> str | None:

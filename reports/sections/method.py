@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _SCRIPT: Final = re.compile(r"[\w./~+-]+\.\w+|[\w./~+-]*/[\w.+-]+")
 """A word of a command that is a file's name and nothing else."""
+WEIGHT: Final = 13
+"""The rule of METHOD about the harness's weight."""
+UNWEIGHED: Final = "no calibrated pair of runs with collectors on and off"
 DEFINITIONS: Final = (
     ("Response latency", "is when a picture is shown minus when its source frame was scheduled."),
     ("Scheduled", "counts, not asked for: a stall cannot hide behind frames that it never took."),
@@ -71,7 +74,13 @@ def rules(subject: Subject) -> list[RuleRow]:
 
 def collectors(subject: Subject) -> list[CollectorRow]:
     """Return the collectors with outcome and cost; a missing source says why and what to do."""
-    return [_collector(each) for each in subject.manifest.get("collectors") or []]
+    return [_collector(each) for each in _for_this_device(subject)]
+
+
+def _for_this_device(subject: Subject) -> list[dict[str, Any]]:
+    """Return the entries of the collectors that this kind of device could have."""
+    entries = subject.manifest.get("collectors") or []
+    return [each for each in entries if each.get("outcome") != "other device"]
 
 
 def _collector(each: dict[str, Any]) -> CollectorRow:
@@ -94,16 +103,21 @@ def missing(subject: Subject) -> list[tuple[str, str]]:
     """Return (what, why) of everything that was not measured."""
     rows = [
         (str(each.get("name")), _collector(each).detail or "no reason given")
-        for each in subject.manifest.get("collectors") or []
+        for each in _for_this_device(subject)
         if each.get("outcome") != "ok"
     ]
     if subject.verdict.get("copies") is None and all(name != "copies" for name, _ in rows):
         rows.append(("copies", "not traced in this run"))
-    if subject.verdict.get("overhead") is None:
-        rows.append(
-            ("overhead of the harness", "no calibrated pair of runs with collectors on and off")
-        )
+    weighed = _rule(subject, WEIGHT)
+    if subject.verdict.get("overhead") is None and weighed.get("outcome") != "supported":
+        why = [str(weighed.get(part) or "").rstrip(".") for part in ("reason", "remedy")]
+        rows.append(("overhead of the harness", "; ".join(filter(None, why)) or UNWEIGHED))
     return rows
+
+
+def _rule(subject: Subject, number: int) -> dict[str, Any]:
+    rules = subject.verdict.get("rules") or []
+    return next((each for each in rules if each.get("rule") == number), {})
 
 
 def statistics(subject: Subject) -> str:
@@ -148,15 +162,38 @@ def weight(subject: Subject) -> str:
         spent, span = numbers.ms(cpu / 1e6), numbers.clock(wall / 1e9)
         text = f"It used {spent} of CPU in {span}, {share} of one core."
     if overhead is None:
-        return (
-            f"{text} Its effect on latency is not measured: that takes interleaved runs with it"
-            " off and on."
-        )
+        return f"{text} {_unweighed(subject)}"
     pairs = numbers.plural(overhead.get("pairs") or 0, "interleaved pair")
+    days = int(overhead.get("age_days") or 0)
+    age = numbers.plural(days, "day") if days else "less than a day"
+    said = overhead.get("outcome") or "not known"
     return (
-        f"{text} {pairs}: p50 {_signed(overhead.get('p50_shift_pct'))} (limit 2 %),"
-        f" p99 {_signed(overhead.get('p99_shift_pct'))} (limit 5 %)."
+        f"{text} {pairs} of {overhead.get('scenario')} with collectors off and on, {age} before the"
+        f" run: p50 {_shift(overhead, 'p50_shift')} (limit 2 %),"
+        f" p99 {_shift(overhead, 'p99_shift')} (limit 5 %): {said};"
+        f" throughput loss {_shift(overhead, 'throughput_loss')}, CPU of the program"
+        f" {_shift(overhead, 'cpu_shift')} a frame."
     )
+
+
+def _unweighed(subject: Subject) -> str:
+    weighed = _rule(subject, WEIGHT)
+    if weighed.get("outcome") == "supported":
+        return f"It is {weighed.get('reason')}."
+    return (
+        "Its effect on latency is not measured: that takes interleaved runs with it off and on"
+        " (liveprobe calibrate)."
+    )
+
+
+def _shift(overhead: dict[str, Any], name: str) -> str:
+    """Return a shift with its interval: `+0.3 % (-0.2 to +0.8)`."""
+    ends = overhead.get(f"{name}_interval_pct")
+    middle = _signed(overhead.get(f"{name}_pct"))
+    if not ends:
+        return middle
+    low, high = (_signed(each) for each in ends)
+    return f"{middle} (95{numbers.NBSP}%: {low} to {high})"
 
 
 def _signed(value: float | None) -> str:

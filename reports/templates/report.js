@@ -386,9 +386,13 @@
       joined = joined.map(function (column, k) { return k ? column.concat(column[column.length - 1]) : column.map(function (v) { return v - 0.5; }).concat(column[column.length - 1] + 0.5); });
     }
     var end = joined[0][joined[0].length - 1], start = joined[0][0], shown = joined;
+    var span = null, scattered = spec.series.some(function (s) { return s.points; }); /* few already, and the longest */
     spec.pair = !spec.time;
     spec.range = function (u, min, max) {
       spec.levels.forEach(function (each) { min = Math.min(min, each.y); max = Math.max(max, each.y); });
+      if (span && min !== null && max !== null) span.least.forEach(function (low, k) {
+        low.forEach(function (v, i) { if (v === v) { min = Math.min(min, v); max = Math.max(max, span.most[k][i]); } });
+      });
       if (min === null || max === null) return [0, 1];
       var room = (max - min || Math.abs(max) || 1) * 0.15;
       return [spec.zero ? Math.min(0, min) : min - room, spec.top || max + room];
@@ -396,22 +400,48 @@
     var series = [{}].concat(spec.series.map(function (s) {
       return {
         ink: s.colour, stroke: function () { return colour(s.colour); }, width: s.dash ? 1.3 : 1.2, spanGaps: !spec.time,
-        dash: s.dash ? [1, 3] : undefined, points: { show: joined[0].length < 3 },
-        paths: s.step ? uPlot.paths.stepped({ align: 1 }) : uPlot.paths.linear()
+        dash: s.dash ? [1, 3] : undefined,
+        points: s.points ? { show: true, size: 3.5, width: 0, fill: function () { return colour(s.colour); } } : { show: joined[0].length < 3 },
+        paths: s.points ? function () { return null; } : s.step ? uPlot.paths.stepped({ align: 1 }) : uPlot.paths.linear()
       };
     }));
 
+    /* the span of each bucket, pale: a median hides what was short */
+    function spans(u) {
+      clipped(u, function (c, r) {
+        c.globalAlpha = 0.28;
+        c.lineWidth = r;
+        spec.series.forEach(function (s, k) {
+          c.strokeStyle = colour(s.colour);
+          c.beginPath();
+          span.x.forEach(function (v, i) {
+            if (!(span.most[k][i] > span.least[k][i])) return;
+            var x = Math.round(u.valToPos(v, "x", true)) + 0.5;
+            c.moveTo(x, u.valToPos(span.least[k][i], "y", true)); c.lineTo(x, u.valToPos(span.most[k][i], "y", true));
+          });
+          c.stroke();
+        });
+        c.globalAlpha = 1;
+      });
+    }
+
     function paint(u) {
-      var wide = u.width > NARROW - 60 && !spec.pair, r = devicePixelRatio, low = -Infinity;
+      if (span) spans(u);
+      var wide = u.width > NARROW - 60 && !spec.pair, r = devicePixelRatio, low = -Infinity, high = u.bbox.top + u.bbox.height - 2 * r;
       spec.levels.forEach(function (each) { level(u, each.y, each.text, false); });
       if (!wide || spec.series.length < 2) return;
       spec.series.map(function (s, k) {
         var v = joined[k + 1], i = v.length - 1;
         while (i > 0 && (v[i] === null || v[i] === undefined || joined[0][i] > u.scales.x.max)) i--;
+        if (s.points) return { name: s.name, colour: s.colour, y: u.bbox.top + (8 + 15 * k) * r };
         return { name: s.name, colour: s.colour, y: u.valToPos(v[i] || 0, "y", true) };
-      }).sort(function (a, b) { return a.y - b.y; }).forEach(function (each) {
-        low = Math.max(each.y, low + 13 * r);
-        word(u, each.name.length > 18 ? each.name.slice(0, 17) + "\u2026" : each.name, u.bbox.left + u.bbox.width + 6 * r, low, each.colour);
+      }).sort(function (a, b) { return a.y - b.y; }).map(function (each) {
+        low = each.y = Math.max(each.y, low + 13 * r);
+        return each;
+      }).reverse().forEach(function (each) {
+        high = Math.min(each.y, high);
+        word(u, each.name.length > 18 ? each.name.slice(0, 17) + "\u2026" : each.name, u.bbox.left + u.bbox.width + 6 * r, high, each.colour);
+        high -= 13 * r;
       });
     }
 
@@ -420,13 +450,15 @@
       var said = spec.series.map(function (s, j) { var v = shown[j + 1][k]; return v === null || v === undefined ? "" : (spec.series.length > 1 ? s.name + " " : "") + short(v) + " " + spec.unit; }).filter(Boolean);
       return (spec.time ? clock(x, true) : spec.abscissa === "block" ? "block " + (k + 1) : short(x) + " s") + " \u00b7 " + (said.join(", ") || "no value");
     }
-    /* over two samples a pixel, the median of each bucket; one without a value stays a gap */
+    /* over two samples a pixel, the median and the span of each bucket; one without a value stays a gap */
     function data(range) {
       var points = Math.max(60, el.clientWidth - LEFT - RIGHT), inside = bounds(joined[0], range[0], range[1]);
       shown = joined;
-      if (!spec.time || inside[1] - inside[0] <= 2 * points) { if (spec.time) note(el, ""); return joined; }
+      span = null;
+      if (!spec.time || scattered || inside[1] - inside[0] <= 2 * points) { if (spec.time) note(el, ""); return joined; }
       var b = bucketed(joined[0], joined.slice(1).map(numbers), range[0], range[1], points / 2);
-      note(el, "Bucketed: median of " + b.size + " samples.");
+      span = b;
+      note(el, "Bucketed: line median of " + b.size + " samples, pale the span of each.");
       shown = [b.x].concat(b.median.map(nulls));
       return shown;
     }
@@ -465,9 +497,16 @@
     return [Math.min.apply(null, timed.map(function (c) { return c.extent[0]; })), Math.max.apply(null, timed.map(function (c) { return c.extent[1]; }))];
   }
 
+  /* what is folded away is drawn when it is opened */
+  function folded(el) { return el.closest("details:not([open])") !== null; }
+
   function zoom(range) {
     if (range === false) return;
-    charts.forEach(function (c) { if (c.time) c.draw(range || whole()); });
+    charts.forEach(function (c) {
+      if (!c.time) return;
+      c.range = range || whole();
+      if (!folded(c.el)) c.draw(c.range);
+    });
   }
 
   var spoken = 0;
@@ -498,7 +537,8 @@
     else if (event.key === "?") document.getElementById("help").hidden = !document.getElementById("help").hidden;
     else if (event.key === "Escape") document.getElementById("help").hidden = true;
     else if (event.key === "j" || event.key === "k") {
-      var now = charts.indexOf(chart), next = charts[Math.max(0, Math.min(charts.length - 1, now + (event.key === "j" ? 1 : -1)))];
+      var seen = charts.filter(function (c) { return !folded(c.el); });
+      var now = seen.indexOf(chart), next = seen[Math.max(0, Math.min(seen.length - 1, now + (event.key === "j" ? 1 : -1)))];
       if (next) { next.el.focus(); next.el.scrollIntoView({ block: "center" }); }
     }
   }
@@ -515,9 +555,9 @@
       if (next === "auto") root.removeAttribute("data-theme"); else root.setAttribute("data-theme", next);
       try { if (next === "auto") localStorage.removeItem("liveprobe-theme"); else localStorage.setItem("liveprobe-theme", next); } catch (refused) { /* without storage the choice lasts as long as the page */ }
       say();
-      charts.forEach(function (c) { c.u.redraw(false); });
+      charts.forEach(function (c) { if (c.u) c.u.redraw(false); });
     });
-    matchMedia("(prefers-color-scheme:dark)").addEventListener("change", function () { charts.forEach(function (c) { c.u.redraw(false); }); });
+    matchMedia("(prefers-color-scheme:dark)").addEventListener("change", function () { charts.forEach(function (c) { if (c.u) c.u.redraw(false); }); });
   }
 
   function offerRows(columns) {
@@ -550,17 +590,30 @@
       charts.push(kinds[spec.kind](el, spec, columns));
     });
     var range = charts.some(function (c) { return c.time; }) ? whole() : null;
-    charts.forEach(function (c) { c.draw(c.time ? range : c.extent); });
+    charts.forEach(function (c) {
+      c.range = c.time ? range : c.extent;
+      if (!folded(c.el)) c.draw(c.range);
+    });
+    document.querySelectorAll("details").forEach(function (each) {
+      each.addEventListener("toggle", function () {
+        charts.forEach(function (c) { if (each.contains(c.el) && !folded(c.el)) c.rebuild(); });
+        counted();
+      });
+    });
     var wait = 0, width = innerWidth;
     addEventListener("resize", function () {
       if (innerWidth === width) return;
       width = innerWidth;
       clearTimeout(wait);
-      wait = setTimeout(function () { charts.forEach(function (c) { c.rebuild(); }); }, 120);
+      wait = setTimeout(function () { charts.forEach(function (c) { if (!folded(c.el)) c.rebuild(); }); }, 120);
     });
     addEventListener("keydown", keys);
     offerRows(columns);
-    document.documentElement.setAttribute("data-drawn", String(charts.length));
+    counted();
+  }
+
+  function counted() {
+    document.documentElement.setAttribute("data-drawn", String(charts.filter(function (c) { return c.u; }).length));
   }
 
   theme();

@@ -238,21 +238,22 @@ def test_tracks_are_read_in_their_own_unit_inside_the_window(made_run: Make) -> 
     inside = times >= window["start_ns"]
     watts = np.where(inside, 5.5, 99.0)
     samples = pd.DataFrame(
-        {"track": "rail.power", "label": "VDD_IN", "t_ns": times, "value": watts}
+        {"track": "power.total", "label": "VDD_IN", "t_ns": times, "value": watts}
     )
-    track = {"name": "rail.power", "unit": "watts", "title": "Power", "grade": "measured"}
-    told = {"collectors": [{"name": "rail", "outcome": "ok", "tracks": [track]}]}
+    track = {"name": "power.total", "unit": "watts", "title": "Power", "grade": "derived"}
+    told = {"collectors": [{"name": "power", "outcome": "ok", "tracks": [track]}]}
     with_power = changed(run, told, samples=samples)
     found = row(with_power, "power.mean<6W")
     assert (found["value"], found["outcome"], found["unit"]) == (5.5, "passed", "watts")
-    assert row(with_power, "track.rail.power[VDD_IN].max<5500mW")["outcome"] == "failed"
-    wrong = row(with_power, "track.rail.power.mean<5C")
+    assert found["note"] == "power.total[VDD_IN], derived"
+    assert row(with_power, "track.power.total[VDD_IN].max<5500mW")["outcome"] == "failed"
+    wrong = row(with_power, "track.power.total.mean<5C")
     assert wrong["outcome"] == "not measured"
     assert "measured in watts" in wrong["note"]
     two = pd.concat([samples, samples.assign(label="VDD_CPU")])
     several = row(changed(run, told, samples=two), "power.mean<6W")
     assert several["outcome"] == "not measured"
-    assert "name one, as in track.rail.power[VDD_IN].mean" in several["note"]
+    assert "name one, as in track.power.total[VDD_IN].mean" in several["note"]
     assert row(run, "power.mean<6W")["outcome"] == "not measured"
 
 

@@ -15,7 +15,7 @@ from probe.store import Run
 
 POWER = {
     "name": "power", "outcome": "ok", "reason": None, "remedy": None, "samples": 0,
-    "tracks": [{"name": "power.inlet", "unit": "watts", "title": "Power at the inlet",
+    "tracks": [{"name": "power.total", "unit": "watts", "title": "Power at the inlet",
                 "grade": "measured", "kind": None}],
     "period_ns": 10**9, "sensitive": False, "calls": 30, "cpu_ns": 1, "wall_ns": 1,
     "slowest_ns": 1,
@@ -59,7 +59,7 @@ def another(
     if watts is not None:
         times = samples.loc[heat, "t_ns"].to_numpy()
         mean = watts + float(rng.normal(0, 0.06))
-        power = {"track": "power.inlet", "label": "", "t_ns": times,
+        power = {"track": "power.total", "label": "", "t_ns": times,
                  "value": rng.normal(mean, 0.1, len(times))}  # fmt: skip
         samples = pd.concat([samples, pd.DataFrame(power)], ignore_index=True)
         document["collectors"] = [*document["collectors"], POWER]

@@ -122,6 +122,27 @@ def copied(judged: Callable[..., Judged], copied_run: ModuleType) -> Callable[..
     return get
 
 
+@pytest.fixture(scope="session")
+def sampled_run() -> ModuleType:
+    """Return the module that gives a made Run samples of many tracks."""
+    return load("sampled_run_for_reports", HERE / "sampled_run.py")
+
+
+@pytest.fixture(scope="session")
+def sampled(judged: Callable[..., Judged], sampled_run: ModuleType) -> Callable[..., Judged]:
+    """Return a maker of judged Runs with many tracks; the arguments are those of `sampled`."""
+    run, _ = judged("live")
+    made: dict[str, Judged] = {}
+
+    def get(**how: Any) -> Judged:
+        if str(how) not in made:
+            one = sampled_run.sampled(run, **how)
+            made[str(how)] = one, judge.judge(one)
+        return made[str(how)]
+
+    return get
+
+
 HOSTILE = {
     "scenario": "x</script><img src=1 onerror=alert(1)>",
     "device": "\"><b onclick='x()'>{{ 7 * 7 }}{% raw %}",

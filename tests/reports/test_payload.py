@@ -69,3 +69,12 @@ def test_what_is_no_number_is_null(value: float) -> None:
     payload = Payload()
     payload.add(np.array([value]), 1e-3)
     assert np.isnan(unpacked(payload)[0][0])
+
+
+def test_a_column_that_is_there_is_not_carried_again() -> None:
+    payload = Payload()
+    times = np.arange(0, 9, 0.25)
+    first = payload.add(times, 1e-3, rising=True)
+    assert payload.add(times + 1e-6, 1e-3, rising=True) == first
+    assert payload.add(times, 1e-3) != first
+    assert len(payload.description()) == 2

@@ -330,7 +330,8 @@ def test_a_missing_sensor_says_why_and_what_to_do(
     gone = {**thermal, "outcome": "no data", "reason": "no zone below /sys/class/thermal",
             "remedy": "load the driver", "tracks": []}  # fmt: skip
     page = Page(html(altered(run, {"collectors": [cpu, gone]})))
-    assert "No zone below /sys/class/thermal. Load the driver." in page.text
+    assert "no zone below /sys/class/thermal; load the driver" in page.within("method")
+    assert "no valuethermal: why, and what to do, stands under Method" in page.within("time")
 
 
 def test_a_very_long_run_keeps_its_worst_frames_and_says_so(judged: Callable[..., Judged]) -> None:

@@ -10,7 +10,10 @@ import numpy as np
 from probe.export.perfetto import tracks as tree
 from probe.export.perfetto.copies import Copies
 from probe.export.perfetto.events import Column, Line, counts
+from probe.export.perfetto.waits import TRACK as WAITS
+from probe.export.perfetto.waits import taken
 from probe.export.perfetto.words import Words
+from probe.thread_names import thread_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +44,7 @@ class Story:
         self.words = Words()
         self.tracks = tree.Tracks(str(scenario.get("name")), program.get("pid"), labels)
         self.bodies: list[Bytes] = []
+        self._names = thread_names(run)
         self._identity = "request" if manifest.get("mode") == "generate" else "frame"
         self._pipeline = self.tracks.group("pipeline")
 
@@ -50,19 +54,23 @@ class Story:
         self._instants("scheduled", frames, "scheduled_ns", ("frame",))
         self._stages(self.run.table("spans"))
         self._copies()
+        self._operators()
         outputs = self.run.table("outputs")
         for column in ("delivered_ns", "presented_ns"):
             columns = ("frame", "request", "output", "repeat")
             self._instants(column.removesuffix("_ns"), outputs, column, columns)
         self._fates(frames)
         self._events(self.run.table("events"))
-        self._samples(self.run.table("samples"))
+        samples = self.run.table("samples")
+        waits = samples["track"] == WAITS
+        self._waits(samples[waits])
+        self._samples(samples[~waits])
 
     def _stages(self, spans: pd.DataFrame) -> None:
         """Add a track for each stage and thread; more where executions of one overlap."""
         known = _forward(spans)
         for label in known["thread"].dropna().unique():
-            self.tracks.thread(str(label))
+            self.tracks.thread(self._names.of(str(label)))
         threads = known.groupby("stage")["thread"].nunique(dropna=False)
         parts = known.groupby(["stage", "thread"], sort=False, dropna=False)
         for (stage, thread), part in parts:
@@ -87,22 +95,31 @@ class Story:
         self.bodies.append(line.slices(names, starts, ends, said))
 
     def _copies(self) -> None:
-        """Add copies on the tracks of their threads, and the operators that were timed in the run.
-
-        Operators without a frame were seen in a pass of their own, on a clock of their own.
-        """
+        """Add copies on the tracks of their threads."""
         threads = {str(label) for label in self.run.table("spans")["thread"].dropna().unique()}
         self.bodies += Copies(self.run, self.words, self.tracks, threads).bodies()
-        ops = self.run.table("ops")
-        for some in _lanes(_forward(ops[ops["frame"].notna()])):
-            if some.empty:
-                continue
-            line = Line(self.tracks.line("operators", self._pipeline), "operator", self.words)
-            said = {name: Column.of(some[name]) for name in ("frame", "output_bytes")}
-            for name in ("node", "provider"):
-                said[name] = Column.words(self.words.many("texts", some[name]))
-            names = self.words.many("names", some["op"].fillna("operator"))
-            self._slices(line, names, some, said)
+
+    def _operators(self) -> None:
+        """Add the model's operators: those of frames, and those of a pass before the run.
+
+        Those without a frame and an inference are on a clock of their own, as older Runs have them.
+        """
+        ops = _forward(self.run.table("ops"))
+        framed = ops["frame"].notna()
+        parts = {
+            "operators": ops[framed],
+            "operators without a frame": ops[~framed & ops["run"].notna()],
+        }
+        for track, part in parts.items():
+            for some in _lanes(part):
+                if some.empty:
+                    continue
+                line = Line(self.tracks.line(track, self._pipeline), "operator", self.words)
+                said = {name: Column.of(some[name]) for name in ("frame", "output_bytes", "run")}
+                for name in ("node", "provider", "parent"):
+                    said[name] = Column.words(self.words.many("texts", some[name]))
+                names = self.words.many("names", some["op"].fillna("operator"))
+                self._slices(line, names, some, said)
 
     def _fates(self, frames: pd.DataFrame) -> None:
         """Add an instant for each frame that has a fate, at the last time that is known of it."""
@@ -143,8 +160,23 @@ class Story:
             numbers = self.words.many("names", names)
             self.bodies.append(line.instants(numbers, _numbers(part["t_ns"]), said))
 
+    def _waits(self, samples: pd.DataFrame) -> None:
+        """Add a slice for each wait for a core, on the track of the thread that waited."""
+        others: int | None = None
+        for thread, waits in taken(samples, self._names):
+            uuid = self.tracks.thread(thread)
+            if uuid is None:
+                others = self.tracks.group("waits for a core") if others is None else others
+                uuid = self.tracks.line(thread, others)
+            for lane, some in enumerate(_lanes(waits)):
+                track = uuid if lane == 0 else self.tracks.line(thread, self._pipeline)
+                line = Line(track, "scheduler", self.words)
+                who = self.words.many("texts", some["who had it"])
+                names = np.full(len(some), self.words.one("names", "waits for a core"))
+                self._slices(line, names, some, {"who had it": Column.words(who)})
+
     def _samples(self, samples: pd.DataFrame) -> None:
-        """Add a counter for each line of each track; a missing value is left out."""
+        """Add a counter for each line of each other track; a missing value is left out."""
         known = samples[_are_times(samples["t_ns"]) & np.isfinite(_floats(samples["value"]))]
         known = known.sort_values("t_ns", kind="stable")
         declared, groups = tree.units(self.run.manifest), dict[str, int]()
@@ -152,7 +184,7 @@ class Story:
             owner = str(track).partition(".")[0]
             if owner not in groups:
                 groups[owner] = self.tracks.group(f"collector: {owner}")
-            name = str(track) if _is_blank(label) else f"{track} {label}"
+            name = str(track) if _is_blank(label) else f"{track} {self._names.of(str(label))}"
             unit = "count" if owner == "program" else declared.get(str(track))
             uuid = self.tracks.counter(name, unit, groups[owner])
             self.bodies.append(counts(uuid, _numbers(part["t_ns"]), _floats(part["value"])))

@@ -491,6 +491,95 @@ def test_operators_that_were_timed_in_the_run_are_slices(tmp_path: Path) -> None
     ]  # fmt: skip
 
 
+def test_operators_of_a_pass_before_the_run_stand_apart_with_what_encloses_them(
+    tmp_path: Path,
+) -> None:
+    common = {"provider": "CPU", "run": 0}
+    ops = pd.DataFrame(
+        [
+            {**common, "node": "l", "op": "Loop", "start_ns": 5, "end_ns": 9},
+            {**common, "node": "e", "op": "Exp", "start_ns": 6, "end_ns": 8, "parent": "l"},
+            {**common, "node": "nobody knows when", "op": "Exp"},
+        ]
+    )
+    _, trace = exported(tmp_path, {"ops": ops})
+    assert sorted((each[1:] for each in trace.slices), key=lambda each: each[1]) == [
+        ("Loop", 5, 9, (), {"run": 0, "node": "l", "provider": "CPU"}),
+        ("Exp", 6, 8, (), {"run": 0, "node": "e", "provider": "CPU", "parent": "l"}),
+    ]
+    assert all("without a frame" in str(each[0]) for each in trace.slices)
+
+
+def waited(**more: Any) -> dict[str, pd.DataFrame]:
+    """Make a stage on a plain thread, and waits of it and of a thread that no stage names."""
+    spans = pd.DataFrame(
+        [{"frame": k, "stage": "infer", "thread": "python:5000", "start_ns": START + k * 40 * MS,
+          "end_ns": START + k * 40 * MS + 20 * MS} for k in range(3)]
+    )  # fmt: skip
+    rows = [
+        ("python:5000 < cc1plus:77", START + 15 * MS, 0.012),
+        ("python:5000 < idle", START + 41 * MS, 0.000_002),
+        ("python:5001 < python:5000", START + 21 * MS, 0.02),
+        ("python:5000 < cc1plus:77", START + 60 * MS, None),
+        ("python:5000 < cc1plus:77", 5, 0.1),
+        ("python:5000", START, 0.1),
+        ("python:5000 < cc1plus:77", START, -0.1),
+        ("python:5000 < cc1plus:77", None, 0.1),
+        (None, START, 0.1),
+    ]
+    samples = pd.DataFrame(
+        [
+            {"track": "scheduler_trace.wait", "label": label, "t_ns": t_ns, "value": value}
+            for label, t_ns, value in rows
+        ]
+        + [{"track": "cpu.thread", "label": "python:5000", "t_ns": START, "value": 80.0}]
+    )
+    return {"spans": spans, "samples": samples, **more}
+
+
+def test_waits_for_a_core_are_slices_of_the_thread_that_say_who_had_it(tmp_path: Path) -> None:
+    _, trace = exported(tmp_path, waited())
+    found = [each[1:] for each in trace.slices if each[1] == "waits for a core"]
+    ms = [(each[1] - START) / MS for each in found]
+    assert ms == pytest.approx([3.0, 1.0, 40.998])
+    assert [(each[2] - START) / MS for each in found] == [15, 21, 41]
+    assert [each[4] for each in found] == [
+        {"who had it": "cc1plus:77"},
+        {"who had it": "infer python:5000"},
+        {"who had it": "idle"},
+    ]
+    threads = {uuid: d.thread for uuid, d in trace.descriptors.items() if d.HasField("thread")}
+    begun = [
+        packet.track_event.track_uuid
+        for packet in trace.packets
+        if packet.track_event.type == pb.TrackEvent.TYPE_SLICE_BEGIN
+        and packet.track_event.track_uuid in threads
+    ]
+    assert sorted(threads[uuid].tid for uuid in begun) == [5000, 5000, 5001]
+    names = {thread.tid: thread.thread_name for thread in threads.values()}
+    assert names == {5000: "infer python", 5001: "python"}
+    assert set(trace.counters) == {"program/collector: cpu/cpu.thread infer python:5000"}, (
+        "a wait is no counter"
+    )
+
+
+def test_waits_of_a_program_without_a_number_stand_on_lines_of_their_own(tmp_path: Path) -> None:
+    _, trace = exported(tmp_path, waited(), program={})
+    waits = {each[0] for each in trace.slices if each[1] == "waits for a core"}
+    assert {place.rpartition("/")[2] for place in waits} == {"infer python:5000", "python:5001"}
+    assert all("waits for a core" in place for place in waits)
+
+
+def test_what_a_collector_saw_happen_is_an_instant(tmp_path: Path) -> None:
+    said = '{"cores": "cpu0-3", "collector": "throttle"}'
+    events = [{"t_ns": START + MS, "kind": "collector", "text": "clock capped", "attributes": said}]
+    _, trace = exported(tmp_path, {"events": pd.DataFrame(events)})
+    found = [each for each in trace.instants if "/event: " in each[0]]
+    assert found == [
+        ("program/event: collector", "clock capped", START + MS, (), {"attributes": said})
+    ]
+
+
 @pytest.mark.parametrize("pid", [None, 0, -1, 2**40, "4242"])
 def test_a_run_with_nothing_or_with_rubbish_in_its_manifest_is_still_a_trace(
     tmp_path: Path, pid: Any

@@ -169,17 +169,18 @@ def test_a_setting_that_would_do_nothing_is_refused(
     assert problems(file)[key].endswith("(line 3)")
 
 
+@pytest.mark.parametrize("part", ["copies", "operators"])
 def test_reports_of_other_tools_are_relative_to_who_named_them(
-    file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    part: str, file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    file.write_text('name = "t"\n[copies]\nread = ["cupti.sqlite", "/abs/profile.json"]\n')
-    got = loaded(file).scenario.copies.read
+    file.write_text(f'name = "t"\n[{part}]\nread = ["cupti.sqlite", "/abs/profile.json"]\n')
+    got = loaded(file).scenario.document()[part]["read"]
     assert got == [str(tmp_path / "cupti.sqlite"), "/abs/profile.json"]
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    changed = loaded(file, 'copies.read=["my/own.json"]')
-    assert changed.scenario.copies.read == [str(tmp_path / "here/my/own.json")]
-    assert changed.overrides == ('copies.read=["own.json"]',), "folders are private"
+    changed = loaded(file, f'{part}.read=["my/own.json"]')
+    assert changed.scenario.document()[part]["read"] == [str(tmp_path / "here/my/own.json")]
+    assert changed.overrides == (f'{part}.read=["own.json"]',), "folders are private"
 
 
 def test_a_list_of_choices_reads_as_one() -> None:

@@ -80,6 +80,9 @@ def test_what_is_no_duration_is_refused(written: object) -> None:
         ("copies", "bytes", 255),
         ("copies", "bytes", "16k"),
         ("copies", "read", "profile.json"),
+        ("operators", "inferences", -1),
+        ("operators", "inferences", 30.0),
+        ("operators", "read", "profile.json"),
     ],
 )
 def test_types_do_not_bend_and_values_have_bounds(table: str, key: str, value: object) -> None:
