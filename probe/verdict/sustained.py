@@ -11,13 +11,18 @@ from probe import measured, statistics
 from probe.model import Outcome
 from probe.preparation import MINUTE_NS, SUSTAINED_LEAST_NS, SUSTAINED_RISE
 from probe.verdict.evidence import Evidence
+from probe.verdict.readings import tracks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MS_NS: Final = 1e6
-THROTTLE: Final = "throttle."
-"""Tracks that begin so are flags: above 0 while the device slows itself down."""
+THROTTLE: Final = r"throttle\..+|.+\.throttle"
+"""Tracks of these names are above 0 while the device is slowed down: those of the collector
+`throttle`, and a collector's own `throttle` (`nvidia.throttle`)."""
+SHARE: Final = "percent"
+"""A track in this unit is a share that is held back, which may be somebody's own cap: it counts
+from its lowest reading in the Run."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ def sustained(evidence: Evidence) -> Sustained:
 def _sustained(evidence: Evidence) -> Sustained:
     flags = _throttled(evidence)
     if flags:
-        said = f"{', '.join(flags)} rose above 0 in the window"
+        said = f"{', '.join(flags)} rose in the window"
         return Sustained(Outcome.REFUTED, said, throttled=flags)
     at, values, begin, end = _timed(evidence)
     if end - begin < SUSTAINED_LEAST_NS:
@@ -99,10 +104,15 @@ def _throttled(evidence: Evidence) -> tuple[str, ...]:
     samples = evidence.run.table("samples")
     if window is None or not len(samples):
         return ()
-    samples = samples[samples["track"].str.startswith(THROTTLE).fillna(value=False).astype(bool)]
+    flags = samples["track"].str.fullmatch(THROTTLE).fillna(value=False).astype(bool)
+    samples = samples[flags & samples["value"].notna()]
     times = measured.integers(samples["t_ns"])
-    values = samples["value"].to_numpy(dtype=np.float64, na_value=np.nan)
-    up = samples[(times >= window.start_ns) & (times < window.end_ns) & (values > 0)]
+    values = samples["value"].to_numpy(dtype=np.float64)
+    lowest = samples.groupby(["track", "label"], dropna=False)["value"].transform("min")
+    units = tracks(evidence)
+    shares = np.array([units.get(str(track)) == SHARE for track in samples["track"]], dtype=bool)
+    least = np.where(shares, lowest.to_numpy(dtype=np.float64), 0.0)
+    up = samples[(times >= window.start_ns) & (times < window.end_ns) & (values > least)]
     named = {
         f"{track} {label or ''}".strip()
         for track, label in zip(up["track"], up["label"], strict=True)

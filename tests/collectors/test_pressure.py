@@ -1,6 +1,12 @@
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -102,3 +108,102 @@ def test_whatever_is_cut_off_is_left_out(some: int, full: int, kept: int) -> Non
     assert set(cut) <= {"some", "full"}
     assert all(str({"some": some, "full": full}[kind]).startswith(str(total))
                for kind, total in cut.items())  # fmt: skip
+
+
+SPIN = "print('up', flush=True)\nwhile True: pass"
+THRASH = """
+import mmap, sys
+sys.stdin.readline()
+with open(sys.argv[1], "wb") as file:  # written here, so that its pages count as this group's
+    for _ in range(64): file.write(bytes(2**20))
+with open(sys.argv[1], "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as pages:
+    while True:
+        for k in range(0, len(pages), 4096): pages[k]
+"""
+NARROW_BYTES = 16 * 2**20
+PLACES = {"/sys/fs/cgroup": "memory.max", "/sys/fs/cgroup/memory": "memory.limit_in_bytes"}
+"""Where control groups of memory are made, version 2 and 1, and the file of their limit."""
+
+
+def totals(resource: str) -> int:
+    return stalls_us((REAL / resource).read_text())["some"]
+
+
+def share_while(resource: str, grown_us: int) -> tuple[float, float]:
+    """Return what the collector says while the kernel's count grows, and what it must at least."""
+    collector = Pressure()
+    collector.start(Device("here"))
+    read(collector, begun := time.monotonic_ns())
+    before = totals(resource)
+    deadline = time.monotonic() + 30
+    while totals(resource) - before < grown_us and time.monotonic() < deadline:
+        time.sleep(0.05)
+    grown = totals(resource) - before
+    found = read(collector, ended := time.monotonic_ns())[f"{resource} some"]
+    collector.stop()
+    assert grown >= grown_us, "the kernel saw no pressure"
+    assert found is not None
+    return found, 100 * grown * 1000 / (ended - begun)
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="this kernel keeps no pressure")
+def test_programs_that_fight_for_a_core_are_pressure() -> None:
+    core = min(os.sched_getaffinity(0))
+    fighters = [
+        subprocess.Popen([sys.executable, "-c", SPIN], stdout=subprocess.PIPE) for _ in range(3)
+    ]
+    try:
+        for each in fighters:
+            assert each.stdout is not None
+            each.stdout.readline()
+            os.sched_setaffinity(each.pid, {core})
+        share, least = share_while("cpu", 300_000)
+    finally:
+        for each in fighters:
+            each.kill()
+            each.communicate(timeout=30)
+    assert 0.9 * least <= share <= 101
+
+
+@pytest.fixture
+def narrow() -> Iterator[Path]:
+    """Make a control group that holds 16 MiB at most."""
+    for place, limit in PLACES.items():
+        group = Path(place) / f"liveprobe-test-{os.getpid()}"
+        with contextlib.suppress(OSError):
+            group.mkdir()
+            if (group / limit).exists():  # the kernel made it: this is one
+                break
+            group.rmdir()
+    else:
+        pytest.skip("no control group of memory can be made here")
+    (group / limit).write_text(str(NARROW_BYTES))
+    yield group
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:  # it is busy until its last process is gone
+        with contextlib.suppress(OSError):
+            group.rmdir()
+            return
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="this kernel keeps no pressure")
+def test_a_program_that_reads_its_pages_again_and_again_is_pressure(
+    narrow: Path, tmp_path: Path
+) -> None:
+    kind = subprocess.run(
+        ["stat", "-f", "-c", "%T", tmp_path], capture_output=True, text=True, check=True, timeout=30
+    ).stdout.strip()
+    if kind in {"tmpfs", "ramfs"}:
+        pytest.skip(f"pages of a {kind} cannot be read again from a disk")
+    command = [sys.executable, "-c", THRASH, str(tmp_path / "pages")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as reader:
+        (narrow / "cgroup.procs").write_text(str(reader.pid))
+        assert reader.stdin is not None
+        reader.stdin.write(b"\n")
+        reader.stdin.flush()
+        try:
+            share, least = share_while("memory", 100_000)
+        finally:
+            reader.kill()
+    assert 0.9 * least <= share <= 101

@@ -248,6 +248,7 @@ def test_a_short_window_does_not_tell_whether_it_lasts(made_run: Callable[..., P
         ("throttle.thermal", 0.0, 100, Outcome.SUPPORTED),
         ("throttle.thermal", 1.0, -100, Outcome.SUPPORTED),  # in the warm-up
         ("throttled.thermal", 1.0, 100, Outcome.SUPPORTED),  # not a flag of throttling
+        ("npu.throttle", 1.0, 100, Outcome.REFUTED),  # a collector's own
     ],
 )
 def test_a_throttle_flag_in_the_window_is_not_sustained(
@@ -260,7 +261,32 @@ def test_a_throttle_flag_in_the_window_is_not_sustained(
     tables["samples"] = pd.concat([tables["samples"], store.as_table("samples", more)])
     found = sustained(Evidence(Run.of(run.manifest, tables)))
     assert found.outcome is outcome
-    assert found.throttled == (("throttle.thermal soc",) if outcome is Outcome.REFUTED else ())
+    assert found.throttled == ((f"{track} soc",) if outcome is Outcome.REFUTED else ())
+
+
+@pytest.mark.parametrize(
+    ("shares", "outcome"),
+    [
+        ([25.0, 25.0, 25.0], Outcome.SUPPORTED),  # somebody's own cap, from before the run
+        ([25.0, 25.0, 40.0], Outcome.REFUTED),
+        ([0.0, 0.0, 12.5], Outcome.REFUTED),
+        ([12.5, 0.0, 0.0], Outcome.SUPPORTED),  # it was held back in the warm-up alone
+        ([0.0, 0.0, None], Outcome.SUPPORTED),
+    ],
+)
+def test_a_share_that_was_held_back_all_along_is_no_flag(
+    made_run: Callable[..., Path], shares: list[float | None], outcome: Outcome
+) -> None:
+    run = Run.open(made_run("live", seconds=180.0, fps=15.0))
+    start = run.manifest["window"]["start_ns"]
+    times = [start - S, start + 50 * S, start + 100 * S]
+    more = {"track": "throttle.capped", "label": "cpu0-3", "t_ns": times, "value": shares}
+    tables = {name: run.table(name) for name in store.TABLES if run.has(name)}
+    table = store.as_table("samples", pd.DataFrame(more))
+    tables["samples"] = pd.concat([tables["samples"], table])
+    entry = {"name": "throttle", "tracks": [{"name": "throttle.capped", "unit": "percent"}]}
+    manifest = {**run.manifest, "collectors": [*run.manifest["collectors"], entry]}
+    assert sustained(Evidence(Run.of(manifest, tables))).outcome is outcome
 
 
 def test_a_generator_is_sustained_by_its_blocks(made_run: Callable[..., Path]) -> None:
