@@ -306,4 +306,6 @@ def test_no_answer_makes_up_a_value(celsius: object, watts: object) -> None:
 
 @given(st.text())
 def test_any_line_is_an_answer_or_is_not(text: str) -> None:
-    answers(text)
+    t_ns, chips = answers(text)
+    assert t_ns is None or str(t_ns) in text
+    assert not chips or '"chips"' in text

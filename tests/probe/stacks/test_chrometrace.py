@@ -134,4 +134,8 @@ def test_no_events_crash_it_or_make_up_a_time(events: list[Any]) -> None:
 
 @given(st.text(max_size=200))
 def test_no_text_crashes_it(text: str) -> None:
-    parse("[" + text, Book())
+    book = Book()
+    found = parse("[" + text, book)
+    assert len(found.t_us) == len(found.held_us) == len(found.thread) == len(found.stack)
+    assert not len(found.t_us) or '"ts"' in text  # no change without an event that states its time
+    assert set(found.thread.tolist()) <= set(book.threads.values())
