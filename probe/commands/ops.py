@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from probe.console.table_options import table_options
 from probe.console.terminal import Terminal, speaking
 from probe.errors import EXIT_ENVIRONMENT, EXIT_OK
 
@@ -19,21 +20,7 @@ AGAIN = "measure it again with --set operators.inferences=30"
 
 @click.command(short_help="Print the model's operators of a Run.")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option(
-    "--by",
-    type=click.Choice(GROUPS),
-    default="op",
-    show_default=True,
-    help="What a row of the table is.",
-)
-@click.option(
-    "--top",
-    type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    metavar="N",
-    help="Rows that are shown; 0 is all.",
-)
+@table_options(GROUPS)
 @speaking
 def command(*, terminal: Terminal, run: Path, by: str, top: int) -> int:
     """Print what an inference of the Run in directory RUN spends in each operator, and who ran it.
