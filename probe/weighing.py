@@ -186,7 +186,7 @@ def _inventory() -> dict[str, Any]:
 
 
 def _measured(kind: Kind, folder: Path, *, keep: bool) -> Reading:
-    scenario = _free(kind, folder) if kind.pace == FREE else kind.scenario
+    scenario = free(kind, folder) if kind.pace == FREE else kind.scenario
     path = engine.measure(scenario, folder)
     try:
         run = store.Run.open(path)
@@ -221,7 +221,7 @@ def _free_window_ns(kind: Kind) -> int:
     return max(round(FREE_SHARE * kind.scenario.run.duration), 1)
 
 
-def _free(kind: Kind, folder: Path) -> Scenario:
+def free(kind: Kind, folder: Path) -> Scenario:
     """Return the scenario with the reference program told to take its clip as fast as it can.
 
     A closed loop: nothing about it is live, and no verdict is made of it.
