@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check format docs bench clean
+.PHONY: help demo test test-slow test-machine test-all check format docs bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ test: $(VENV)/.develop  ## run the tests
 
 test-slow: $(VENV)/.develop  ## tests with independent witnesses: valgrind, bpftrace (root), long runs
 	$(BIN)/python -m pytest -m slow
+
+test-machine: $(VENV)/.develop  ## tests on the kernel's own drivers in QEMU: KERNEL=folder of an unpacked kernel package
+	tests/machine/boot.sh $(KERNEL)
 
 test-all:  ## run the tests on every Python from 3.11 to 3.13 that pyenv has
 	@command -v pyenv >/dev/null || { echo "test-all needs pyenv; without it: make test PYTHON=python3.12 VENV=.venv-3.12"; exit 2; }

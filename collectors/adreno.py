@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from probe.errors import NoData, OtherDevice
 from probe.kernel_file import KernelFile
-from probe.model import Device, Sample, Seen, Support, Track, UtilisationKind
+from probe.model import Device, Grade, Sample, Seen, Support, Track, UtilisationKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -34,7 +34,7 @@ class Adreno:
     name = "adreno"
     tracks = (
         Track("adreno.utilisation", "percent", "Busy time of the GPU",
-              kind=UtilisationKind.BUSY_TIME),
+              Grade.VENDOR_STATED, UtilisationKind.BUSY_TIME),
         Track("adreno.clock", "hertz", "Clock of the GPU"),
     )  # fmt: skip
     period_ns = 1_000_000_000

@@ -12,9 +12,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from probe.celsius import of_milli
 from probe.errors import NoData, OtherDevice
 from probe.family import Family, family
-from probe.kernel_file import KernelFile, integer, read_integer, read_text
+from probe.kernel_file import KernelFile, integer, matches, read_integer, read_text
+from probe.labels import nth
 from probe.model import Device, Notice, Sample, Seen, Support, Track
 
 if TYPE_CHECKING:
@@ -28,8 +30,6 @@ ON_PCI: Final = ("0x1ac1", "0x089a")
 BEFORE_USE: Final = ("1a6e", "089a")
 IN_USE: Final = ("18d1", "9302")
 STATUSES: Final = frozenset({"ALIVE", "DEAD", "LAMED"})
-COLDEST, HOTTEST = -55.0, 150.0
-"""A module that fell off the bus reads as all ones, which the driver makes -89.7 celsius of."""
 UTILISATION: Final = "no Coral states it: measure the time of an inference"
 
 
@@ -79,7 +79,7 @@ class Coral:
         self._first: tuple[Stick, ...] = ()
         self._most = 0
         self._statuses: dict[str, str | None] = {}
-        self._foreign: dict[str, int] = {}
+        self._owners: dict[str, int] = {}
         self._family: Family | None = None
         self._absent: NoData | None = None
         self._stated: dict[str, dict[str, Any]] = {}
@@ -122,7 +122,7 @@ class Coral:
         """Yield the state of each module and of each stick."""
         for label, module in self._modules.items():
             if module.temperature is not None:
-                value = celsius(module.temperature.read_integer())
+                value = of_milli(module.temperature.read_integer())
                 yield Sample("coral.temperature", label, value)
             yield from self._status(label, module)
             yield from self._owner(label, module, t_ns)
@@ -164,11 +164,14 @@ class Coral:
         yield Sample("coral.owned", label, float(owned) if owned in {0, 1} else None)
         owner = module.owner.read_integer() if owned == 1 and module.owner is not None else None
         if not owner or self._family is None:
-            self._foreign.pop(label, None)
+            self._owners.pop(label, None)
             return
-        ours = any(owner == member.pid for member in self._family.members(t_ns))
-        if not ours and self._foreign.get(label) != owner:
-            self._foreign[label] = owner
+        if self._owners.get(label) == owner:
+            return
+        self._owners[label] = owner
+        # In a container the driver's number is that of outside: then only the open node tells.
+        members = self._family.members(t_ns)
+        if not any(owner == each.pid or _has_open(each.folder, label) for each in members):
             yield Notice(f"{label}: another program holds it", {"pid": owner})
 
     def _plugged(self, now: tuple[Stick, ...]) -> Iterator[Sample | Notice]:
@@ -182,9 +185,8 @@ class Coral:
         self._sticks = now
         self._most = max(self._most, len(now))
         for place in range(self._most):
-            label = "USB" if place == 0 else f"USB #{place + 1}"
             value = float(now[place].in_use) if place < len(now) else None
-            yield Sample("coral.in_use", label, value)
+            yield Sample("coral.in_use", nth("USB", place + 1), value)
 
 
 def sticks(folder: Path) -> Iterator[Stick]:
@@ -196,17 +198,21 @@ def sticks(folder: Path) -> Iterator[Stick]:
             yield Stick(port.name, ids == IN_USE, speed if speed and speed > 0 else None)
 
 
-def celsius(millidegrees: int | None) -> float | None:
-    """Return degrees; None for what a working chip cannot mean."""
-    if millidegrees is None:
-        return None
-    return millidegrees / 1000 if COLDEST <= millidegrees / 1000 <= HOTTEST else None
-
-
 def _enumerated(stick: Stick) -> str:
     ids = IN_USE if stick.in_use else BEFORE_USE
     what = "in use" if stick.in_use else "before its first use"
     return f"Coral on USB enumerated anew: {':'.join(ids)}, {what}"
+
+
+def _has_open(process: Path, label: str) -> bool:
+    """Say whether a process has a module's node open, as far as its descriptors may be seen."""
+    return any(str(_target(each)) == f"/dev/{label}" for each in matches(process / "fd", "*"))
+
+
+def _target(link: Path) -> Path | None:
+    with suppress(OSError):  # closed meanwhile
+        return link.readlink()
+    return None
 
 
 def _module(folder: Path) -> Module:

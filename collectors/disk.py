@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from probe.errors import NoData
 from probe.family import Family, Member, family
 from probe.kernel_file import read_text
-from probe.model import Device, Grade, Sample, Seen, Support, Track
+from probe.model import Device, Sample, Seen, Support, Track
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,8 +33,8 @@ class Disk:
 
     name = "disk"
     tracks = (
-        Track("disk.read", "bytes/s", "Read from disks", Grade.DERIVED),
-        Track("disk.written", "bytes/s", "Written to disks", Grade.DERIVED),
+        Track("disk.read", "bytes/s", "Read from disks"),
+        Track("disk.written", "bytes/s", "Written to disks"),
     )
     period_ns = 500_000_000
     sensitive = False

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from probe.errors import NoData, OtherDevice
 from probe.kernel_file import KernelFile, read_integer, read_text
-from probe.model import Device, Grade, Sample, Seen, Support, Track, UtilisationKind
+from probe.labels import numbered
+from probe.model import Device, Sample, Seen, Support, Track, UtilisationKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -48,7 +49,7 @@ class IntelNpu:
     name = "intel_npu"
     tracks = (
         Track("intel_npu.occupancy", "percent", "Time with a job in the NPU's firmware",
-              Grade.DERIVED, UtilisationKind.OCCUPANCY),
+              kind=UtilisationKind.OCCUPANCY),
         Track("intel_npu.clock", "hertz", "Clock of the NPU while it is awake"),
         Track("intel_npu.memory", "bytes", "Memory that the NPU holds, its firmware's included"),
     )  # fmt: skip
@@ -70,8 +71,7 @@ class IntelNpu:
         folders = list(_npus(device))
         if not folders:
             raise _absent(device)
-        for number, folder in enumerate(folders, 1):
-            label = "NPU" if number == 1 else f"NPU #{number}"
+        for label, folder in zip(numbered(["NPU"] * len(folders)), folders, strict=True):
             self._stated[label] = _stated(folder)
             for track, file in FILES.items():
                 with suppress(OSError):
@@ -80,7 +80,7 @@ class IntelNpu:
             if not self._files[track]:
                 self._lacking[track] = NoData(
                     f"{folders[0] / file}: no such file",
-                    remedy=f"boot a newer kernel: its driver {DRIVER} has {file}",
+                    remedy=f"boot a newer kernel: its driver {DRIVER} has more files",
                 )
         if len(self._lacking) == len(FILES):
             raise self._lacking["intel_npu.occupancy"]
@@ -94,7 +94,8 @@ class IntelNpu:
         for label, file in self._files["intel_npu.occupancy"].items():
             yield from self._occupancy(label, file.read_integer(), t_ns)
         for label, file in self._files["intel_npu.clock"].items():
-            yield Sample("intel_npu.clock", label, hertz(file.read_integer()))
+            read = file.read_integer()
+            yield Sample("intel_npu.clock", label, hertz(read), asleep=read == 0)
         for label, file in self._files["intel_npu.memory"].items():
             held = file.read_integer()
             known = held is not None and 0 <= held < MOST_BYTES

@@ -44,26 +44,28 @@ class Memory:
     name = "memory"
     tracks = (
         Track("memory.rss", "bytes", "Resident memory"),
-        Track("memory.pss", "bytes", "Resident memory, shared pages by their share"),
+        Track(
+            "memory.pss",
+            "bytes",
+            "Resident memory, shared pages by their share",
+            period_ns=PROPORTIONAL_PERIOD_NS,
+        ),
         Track("memory.peak", "bytes", "Most resident memory so far"),
         Track("memory.swapped", "bytes", "Memory that is swapped out"),
-        Track("memory.minor_faults", "count/s", "Page faults without a disk", Grade.DERIVED),
-        Track(
-            "memory.major_faults", "count/s", "Page faults that waited for a disk", Grade.DERIVED
-        ),
+        Track("memory.minor_faults", "count/s", "Page faults without a disk"),
+        Track("memory.major_faults", "count/s", "Page faults that waited for a disk"),
         # The kernel's own estimate of what new programs can have.
         Track("memory.available", "bytes", "Memory that the machine has left", Grade.DERIVED),
     )
     period_ns = 500_000_000
     sensitive = False
     support = (
-        Support(
-            "any Linux",
-            tuple(track.name for track in tracks),
-            "/proc/<pid>/{status,stat,smaps_rollup}, /proc/meminfo",
-            Seen.HARDWARE,
-        ),
-    )
+        Support("any Linux", tuple(SIZES.values()), "/proc/<pid>/status", Seen.HARDWARE),
+        Support("any Linux", ("memory.pss",), "/proc/<pid>/smaps_rollup", Seen.HARDWARE),
+        Support("any Linux", ("memory.minor_faults", "memory.major_faults"), "/proc/<pid>/stat",
+                Seen.HARDWARE),
+        Support("any Linux", ("memory.available",), MEMINFO, Seen.HARDWARE),
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._meminfo: KernelFile | None = None

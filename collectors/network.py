@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from probe.errors import NoData
 from probe.kernel_file import KernelFile, integer
-from probe.model import Device, Grade, Sample, Seen, Support, Track
+from probe.model import Device, Sample, Seen, Support, Track
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,9 +34,9 @@ class Network:
 
     name = "network"
     tracks = (
-        Track("network.received", "bytes/s", "Received", Grade.DERIVED),
-        Track("network.sent", "bytes/s", "Sent", Grade.DERIVED),
-        Track("network.lost", "count/s", "Packets with errors, or dropped", Grade.DERIVED),
+        Track("network.received", "bytes/s", "Received"),
+        Track("network.sent", "bytes/s", "Sent"),
+        Track("network.lost", "count/s", "Packets with errors, or dropped"),
     )
     period_ns = 500_000_000
     sensitive = False

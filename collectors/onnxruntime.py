@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from probe.errors import NoData, SwitchedOff
+from probe.errors import NoData, SwitchedOff, Unmet
 from probe.model import Device, Grade, Launch, Sample, Seen, Support, Track
 
 if TYPE_CHECKING:
@@ -78,7 +78,10 @@ class OnnxRuntime:
         self._summary: dict[str, Any] = {}
 
     def attach(self, launch: Launch) -> Mapping[str, str]:
-        """Ask the program for a pass; raises `SwitchedOff` where the scenario wants none."""
+        """Ask the program for a pass; raises `SwitchedOff` where the scenario wants none.
+
+        Raises `Unmet` for a profile that is named and cannot be read, and is not to be written yet.
+        """
         self._options = dict(launch.options.get("operators") or {})
         self._mode = str(launch.options.get("mode"))
         self._tapes = launch.tapes
@@ -87,13 +90,17 @@ class OnnxRuntime:
             raise SwitchedOff(
                 "operators.inferences is 0", remedy="run it with --set operators.inferences=30"
             )
+        wrong = _unreadable(self._options.get("read") or (), to_come=self._mode == "command")
+        if wrong:
+            remedy = "name a profile of ONNX Runtime, QNN's CSV or LiteRT's printout"
+            raise Unmet(f"operators.read: {'; '.join(wrong)}", remedy=remedy)
         return {"LIVEPROBE_OPERATORS": str(count)}
 
     def start(self, device: Device) -> None:
         """Raise `NoData` where no model can run: on a captured tree, or without ONNX Runtime."""
         if device.root != Path("/"):
             raise NoData(
-                f"{device.root}: a captured tree, on which no model runs",
+                f"{device.root} is a captured tree, on which no model runs",
                 remedy="measure on the device itself",
             )
         if find_spec("onnxruntime") is None:
@@ -124,6 +131,18 @@ class OnnxRuntime:
     def facts(self) -> Mapping[str, Any]:
         """Return what was asked for, what was given, nodes and time by provider, the cost."""
         return {name: self._summary.get(name) for name in STATED}
+
+
+def _unreadable(names: Iterable[str], *, to_come: bool) -> list[str]:
+    """Return which files cannot be what they are named for; `to_come`: the run may write them.
+
+    Names with stars are of files that are not there yet.
+    """
+    from probe.operators.document import why_not
+
+    files = [Path(name) for name in names if "*" not in Path(name).name]
+    whys = {file: why_not(file) for file in files if not to_come or file.is_dir()}
+    return [f"{file.name}: {why}" for file, why in whys.items() if why is not None]
 
 
 def _size(tapes: Path, options: Mapping[str, Any]) -> int:

@@ -12,8 +12,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from probe.errors import NoData
-from probe.kernel_file import KernelFile
-from probe.model import Device, Grade, Sample, Seen, Support, Track
+from probe.kernel_file import KernelFile, read_text
+from probe.model import Device, Sample, Seen, Support, Track
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,6 +25,10 @@ LINE: Final = re.compile(
 )
 
 
+PI: Final = "add psi=1 to the line of /boot/firmware/cmdline.txt, and boot again"
+BOOT: Final = "boot with psi=1 on the kernel's command line; its kernel needs CONFIG_PSI"
+
+
 class Pressure:
     """Percent of the time since the last reading in which tasks were stalled, by resource.
 
@@ -32,7 +36,7 @@ class Pressure:
     """
 
     name = "pressure"
-    tracks = (Track("pressure.stalled", "percent", "Time in which tasks waited", Grade.DERIVED),)
+    tracks = (Track("pressure.stalled", "percent", "Time in which tasks waited"),)
     period_ns = 250_000_000
     sensitive = False
     support = (
@@ -59,8 +63,7 @@ class Pressure:
         if not self._files:
             raise NoData(
                 f"{device.path(FOLDER)}: {refused}",
-                remedy="boot with psi=1 (Raspberry Pi OS: add it to cmdline.txt), or use a kernel "
-                "with CONFIG_PSI",
+                remedy=PI if _is_pi(device) else BOOT,
             )
 
     def sample(self, t_ns: int) -> Iterable[Sample]:
@@ -88,6 +91,10 @@ class Pressure:
         if before is not None and t_ns > before[0]:
             share = 100 * (total_us - before[1]) * 1000 / (t_ns - before[0])
             yield Sample("pressure.stalled", label, share if share >= 0 else None)
+
+
+def _is_pi(device: Device) -> bool:
+    return (read_text(device.path("/proc/device-tree/model")) or "").startswith("Raspberry Pi")
 
 
 def stalls_us(text: str) -> dict[str, int]:

@@ -2,8 +2,9 @@
 
 Reads what Rockchip's own driver `rknpu` states of the last second (`/proc/rknpu/load`, or with root
 `/sys/kernel/debug/rknpu/load`), the clock of its devfreq device, and the load of the RGA, which
-scales and converts pictures. The debugfs file `freq` is left alone: to read it powers the NPU up;
-devfreq's own `load` too, for it is constant on some kernels. The mainline driver `rocket` states no
+scales and converts pictures; with root its voltage, and whether it is on. The debugfs file `freq`
+is left alone: to read it powers the NPU up; devfreq's own `load` too, also the GPU's, for it is
+constant on some kernels. The mainline driver `rocket` states no
 load. Not seen on hardware: read as recorded.
 """
 
@@ -15,8 +16,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from probe.errors import NoData, OtherDevice
-from probe.kernel_file import KernelFile, read_text
-from probe.model import Device, Grade, Sample, Seen, Support, Track, UtilisationKind
+from probe.kernel_file import KernelFile, integer, named, read_text
+from probe.model import Device, Grade, Sample, Seen, Source, Support, Track, UtilisationKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -37,6 +38,10 @@ SCHEDULER: Final = re.compile(r"scheduler\[[0-9]{1,2}\]:\s*(\w{1,40})\s+load = (
 MOST_PERCENT: Final = 100
 """Older drivers said up to 20,000 % after a job had hung; newer ones stop at 100."""
 
+MOST_MICROVOLTS: Final = 5_000_000
+STATES: Final = {"rknpu.voltage": "volt", "rknpu.powered": "power"}
+"""Files of the driver by their tracks."""
+
 
 class Rknpu:
     """Load of each core of the NPU and of each RGA, in percent of the last second; the clock.
@@ -49,6 +54,8 @@ class Rknpu:
         Track("rknpu.load", "percent", "Busy time of the NPU's cores", Grade.VENDOR_STATED,
               UtilisationKind.BUSY_TIME),
         Track("rknpu.clock", "hertz", "Clock of the NPU"),
+        Track("rknpu.voltage", "volts", "Voltage of the NPU"),
+        Track("rknpu.powered", "count", "Whether the NPU is on"),
         Track("rknpu.rga", "percent", "Busy time of the RGA (scaling, colours)",
               Grade.VENDOR_STATED, UtilisationKind.BUSY_TIME),
     )  # fmt: skip
@@ -60,6 +67,8 @@ class Rknpu:
                 Seen.RECORDINGS, "Rockchip's kernel with rknpu 0.7.2 or newer; root for debugfs"),
         Support("Rockchip RK3588, RK356x", ("rknpu.clock",), f"{DEVFREQ}/*.npu/cur_freq",
                 Seen.FORMAT),
+        Support("Rockchip RK3588, RK356x", ("rknpu.voltage", "rknpu.powered"),
+                f"{DEBUG}/volt, {DEBUG}/power", Seen.FORMAT, "Rockchip's kernel; root"),
         Support("Rockchip RK3588, RK356x", ("rknpu.rga",), " or ".join(RGA), Seen.FORMAT,
                 "Rockchip's kernel; root for debugfs"),
     )  # fmt: skip
@@ -68,6 +77,7 @@ class Rknpu:
         self._load: KernelFile | None = None
         self._rga: KernelFile | None = None
         self._clocks: dict[str, KernelFile] = {}
+        self._states: dict[str, KernelFile] = {}
         self._cores: tuple[str, ...] = ()
         self._engines: tuple[str, ...] = ()
         self._lacking: dict[str, NoData] = {}
@@ -95,10 +105,22 @@ class Rknpu:
             self._rga = _opened(device, RGA)
         except NoData as absent:
             self._lacking["rknpu.rga"] = absent
+        for track, name in STATES.items():
+            try:
+                self._states[track] = _opened(device, (f"{PROC}/{name}", f"{DEBUG}/{name}"))
+            except NoData as absent:
+                self._lacking[track] = _mainline(device) or absent
         self._cores = tuple(loads(self._load.read())) if self._load is not None else ()
         self._engines = tuple(rga_loads(self._rga.read())) if self._rga is not None else ()
-        if self._load is self._rga is None and not self._clocks:
+        if self._load is self._rga is None and not self._clocks and not self._states:
             raise self._lacking["rknpu.load"]
+
+    def sources(self) -> Mapping[str, Source]:
+        """Return the files that are open."""
+        opened = {"rknpu.load": self._load, "rknpu.rga": self._rga, **self._states}
+        found = {track: Source(named([file])) for track, file in opened.items() if file}
+        clocks = {"rknpu.clock": Source(named(self._clocks.values()))} if self._clocks else {}
+        return found | clocks
 
     def lacking(self) -> Mapping[str, NoData]:
         """Return why a track has no value here."""
@@ -114,6 +136,8 @@ class Rknpu:
         for label, clock in self._clocks.items():
             hertz = clock.read_integer()
             yield Sample("rknpu.clock", label, float(hertz) if hertz and hertz > 0 else None)
+        for track, file in self._states.items():
+            yield Sample(track, "npu", _stated(track, file.read()))
         if self._rga is not None:
             found = rga_loads(self._rga.read())
             self._engines = self._engines or tuple(found)
@@ -126,11 +150,12 @@ class Rknpu:
 
     def stop(self) -> None:
         """Close the files."""
-        for file in (self._load, self._rga, *self._clocks.values()):
+        for file in (self._load, self._rga, *self._clocks.values(), *self._states.values()):
             if file is not None:
                 file.close()
         self._load = self._rga = None
         self._clocks.clear()
+        self._states.clear()
 
     def _old_driver(self) -> NoData | None:
         found = version(self._version)
@@ -159,6 +184,21 @@ def loads(text: str | None) -> dict[str, float | None]:
 def rga_loads(text: str | None) -> dict[str, float | None]:
     """Parse the load of every scheduler of the RGA, by its name (``rga3_core0``)."""
     return {name: _percent(load) for name, load in SCHEDULER.findall(text or "")}
+
+
+def _stated(track: str, text: str | None) -> float | None:
+    return volts(text) if track == "rknpu.voltage" else powered(text)
+
+
+def volts(text: str | None) -> float | None:
+    """Parse the microvolts of the supply; None for what no chip is fed with."""
+    value = integer(text)
+    return value / 1e6 if value is not None and 0 < value <= MOST_MICROVOLTS else None
+
+
+def powered(text: str | None) -> float | None:
+    """Parse ``on`` or ``off``; None for anything else."""
+    return {"on": 1.0, "off": 0.0}.get(text or "")
 
 
 def version(text: str | None) -> tuple[int, int, int] | None:

@@ -2,8 +2,9 @@
 
 Works on any Linux without privileges. `/proc/<pid>/task/<tid>/schedstat` gives the time that a
 thread was ready to run and did not (nanoseconds, cumulative), `status` beside it its context
-switches: voluntary where it waited for something, involuntary where another took the core. What a
-thread did between its last reading and its end is not seen.
+switches: voluntary where it waited for something, involuntary where another took the core. A wait
+is counted when it ends, so that a share may pass 100 % after a long one. What a thread did between
+its last reading and its end is not seen.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from probe.errors import NoData
 from probe.family import Family, Member, family
 from probe.kernel_file import integer, read_text
-from probe.model import Device, Grade, Sample, Seen, Support, Track
+from probe.model import Device, Sample, Seen, Support, Track
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,11 +41,10 @@ class Scheduler:
 
     name = "scheduler"
     tracks = (
-        Track("scheduler.wait", "percent", "Time ready to run, without a core", Grade.DERIVED),
-        Track("scheduler.voluntary", "count/s", "Switches of threads that waited", Grade.DERIVED),
-        Track("scheduler.involuntary", "count/s", "Switches of threads that lost the core",
-              Grade.DERIVED),
-    )  # fmt: skip
+        Track("scheduler.wait", "percent", "Time ready to run, without a core"),
+        Track("scheduler.voluntary", "count/s", "Switches of threads that waited"),
+        Track("scheduler.involuntary", "count/s", "Switches of threads that lost the core"),
+    )
     period_ns = 500_000_000
     sensitive = False
     support = (
@@ -70,9 +70,10 @@ class Scheduler:
                 remedy="give one: liveprobe run SCENARIO",
             )
         first = device.path(f"/proc/{pid}/task/{pid}/schedstat")
-        if read_text(first) is None:
+        said = read_text(first)
+        if said is None or said.startswith("0 "):  # the program ran by now, if only to begin
             raise NoData(
-                f"{first}: cannot be read",
+                f"{first}: {'cannot be read' if said is None else 'this kernel counts nothing'}",
                 remedy="use a kernel with CONFIG_SCHED_INFO; the program may also be over already",
             )
         self._family = family(device)

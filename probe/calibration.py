@@ -10,7 +10,8 @@ Its fields: `schema`, `liveprobe` (version), `kernel`, `created` (UTC), `device`
 
 - `shifts` has, by name of `SHIFTS`, the change in percent from off to on, one value a pair, null
   where a pair has none; `noise` the same of off against off, or null.
-- `costs` has, by collector, what its calls cost in a run: `cpu_ms_per_s`, `wall_ms_per_s`.
+- `costs` has, by collector, what its calls cost in a run: `cpu_ms_per_s` (with the tools that it
+  started), `wall_ms_per_s`.
 - `each` has the shifts of single collectors, where they were asked for.
 """
 
@@ -20,6 +21,7 @@ import hashlib
 import json
 import os
 import re
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,8 +38,12 @@ SHIFTS: Final = ("p50", "p99", "throughput", "cpu")
 """Latency to delivery; loss of frames per second, free-running; the program's CPU per frame."""
 OF_DEVICE: Final = ("name", "board", "soc", "cpu", "cores", "virtualised")
 """What of an inventory names the device; besides the accelerators and the memory in GiB."""
+CLOCKS: Final = ("governor", "clocks_held", "power_mode")
+"""What of an inventory sets its clocks: a harness weighs otherwise on cores that are clocked by
+their load, and on those that a power mode holds down."""
 STATE: Final = "LIVEPROBE_STATE"
 """The environment variable that says where state is kept, else as the XDG rules have it."""
+ELSEWHERE: Final = f"set {STATE} to a folder with room that you may write to"
 LARGEST_BYTES: Final = 2**20
 _DAY_S: Final = 86_400
 _STEP_S: Final = 3_600
@@ -58,10 +64,13 @@ def home(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def identity(inventory: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what tells the device from others, from its inventory: nothing that is personal."""
+    """Return what tells the device, with its clocks as they are set, from others.
+
+    It is taken from the inventory, and nothing in it is personal.
+    """
     memory = inventory.get("memory_bytes")
     return {
-        **{field: inventory.get(field) for field in OF_DEVICE},
+        **{field: inventory.get(field) for field in (*OF_DEVICE, *CLOCKS)},
         "memory_gib": None if memory is None else round(memory / 2**30),
         "accelerators": sorted(
             str(each.get("name")) for each in inventory.get("accelerators") or ()
@@ -82,9 +91,13 @@ def inside(options: Mapping[str, Any]) -> str | None:
 def file_name(device: Mapping[str, Any], collectors: Iterable[str], copies: str | None) -> str:
     """Return under which name the calibration of a device and collector set is kept."""
     key = json.dumps([device, sorted(collectors), copies], sort_keys=True)
-    slug = re.sub(r"[^a-z0-9]+", "-", str(device.get("name") or "").lower()).strip("-")
     digest = hashlib.sha256(key.encode()).hexdigest()[:12]
-    return f"{slug[:_LONGEST_NAME] or 'device'}-{digest}.json"
+    return f"{_slug(device)}-{digest}.json"
+
+
+def _slug(device: Mapping[str, Any]) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", str(device.get("name") or "").lower()).strip("-")
+    return slug[:_LONGEST_NAME] or "device"
 
 
 def stored(
@@ -105,6 +118,8 @@ def stored(
     document, wrong = read(file)
     if wrong is None and document is not None:
         wrong = unfit(document, device, names, copies)
+    if wrong is None and document is None:
+        file, wrong = _otherwise(file.parent, device, names, copies) or (file, None)
     if wrong is not None:
         return {"document": None, "reason": f"the stored calibration {wrong} ({file.name})"}
     return {"document": document, "reason": None}
@@ -133,20 +148,34 @@ def save(document: Mapping[str, Any], folder: Path | None = None) -> Path:
 
     Raises `EnvironmentUnmet` where it cannot be written.
     """
-    remedy = f"set {STATE} to a folder with room that you may write to"
-    try:
-        where = folder or home()
-        where.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise EnvironmentUnmet(f"the calibration cannot be kept: {why}", remedy=remedy) from error
+    where = place(folder)
     file = where / file_name(document["device"], document["collectors"], document["copies"])
     try:
         write_json(file, document)
     except EnvironmentUnmet as error:
-        error.remedy = remedy
+        error.remedy = ELSEWHERE
         raise
     return file
+
+
+def place(folder: Path | None = None) -> Path:
+    """Return the folder of calibrations, made where there is none.
+
+    Raises `EnvironmentUnmet` where nothing can be kept in it: asked before hours of measuring.
+    """
+    try:
+        where = folder or home()
+    except RuntimeError as error:
+        said = f"where a calibration would be kept is not known: {error}"
+        raise EnvironmentUnmet(said, remedy=ELSEWHERE) from error
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=where):
+            pass
+    except OSError as error:
+        said = f"{where}: no calibration can be kept there: {error.strerror}"
+        raise EnvironmentUnmet(said, remedy=ELSEWHERE) from error
+    return where
 
 
 def unfit(
@@ -190,10 +219,16 @@ def pairs(document: Mapping[str, Any]) -> int:
 
 
 def better(document: Mapping[str, Any], folder: Path | None = None) -> bool:
-    """Say whether one that still counts is kept already, and stands on as many pairs."""
+    """Say whether one that still counts is kept already, and tells more.
+
+    It weighed all collectors that this one did, and has more pairs, or as many where this one was
+    cut short.
+    """
     name = file_name(document["device"], document["collectors"], document["copies"])
     kept, _ = read((folder or home()) / name)
-    if kept is None or pairs(kept) < pairs(document):
+    if kept is None or not set(document["read"]) <= set(kept["read"]):
+        return False
+    if pairs(kept) < pairs(document) + (not document["interrupted"]):
         return False
     now_s, version = seconds(document["created"]), document["liveprobe"]
     return stale(kept, kernel=document["kernel"], version=version, now_s=now_s) is None
@@ -212,6 +247,32 @@ def seconds(created: str) -> float:
     from datetime import datetime
 
     return datetime.fromisoformat(created).timestamp()
+
+
+def _otherwise(
+    folder: Path, device: Mapping[str, Any], collectors: list[str], copies: str | None
+) -> tuple[Path, str] | None:
+    """Return what is kept of this device and set from while its clocks were set otherwise."""
+    for file in sorted(folder.glob(f"{_slug(device)}-*.json")):
+        document, _ = read(file)
+        made = {} if document is None else document["device"]
+        if document is None or _without_clocks(made) != _without_clocks(device):
+            continue
+        if unfit(document, made, collectors, copies) is None:
+            return file, f"is of other clocks: {_set(made)}"
+    return None
+
+
+def _without_clocks(device: Mapping[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in device.items() if field not in CLOCKS}
+
+
+def _set(device: Mapping[str, Any]) -> str:
+    """Write how the clocks were set: `governor powersave, power mode 15W`."""
+    told = {"governor": device.get("governor"), "power mode": device.get("power_mode")}
+    held = ["clocks held"] if device.get("clocks_held") else []
+    words = [*(f"{name} {value}" for name, value in told.items() if value), *held]
+    return ", ".join(words) or "how is not stated"
 
 
 def _why_not(document: object) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import resource
 import selectors
 import signal
 import struct
@@ -14,6 +13,7 @@ import time
 from typing import IO, TYPE_CHECKING, Final
 
 from probe.errors import EnvironmentUnmet, TapeError, UsageError
+from probe.spent import LONGEST_PAUSE_S, SHORTEST_PAUSE_S, reap
 from probe.tape import (
     BODY,
     DEFINE,
@@ -38,9 +38,6 @@ LOG_BYTES: Final = 16 * 2**20
 TAIL_BYTES: Final = 8 * 2**10
 PR_SET_PDEATHSIG: Final = 1
 GONE_WAIT_S: Final = 5.0
-SHORTEST_PAUSE_S: Final = 0.0005
-LONGEST_PAUSE_S: Final = 0.05
-"""Between two looks whether the program has ended, as `subprocess` does it."""
 WRITER: Final = struct.Struct("<I")
 WRITER_OFFSET: Final = 60
 """Where a tape's header says who writes it."""
@@ -77,10 +74,9 @@ class Child:
     def running(self) -> bool:
         """Say whether the program still runs, and note when it was first seen to have ended."""
         if self._process.returncode is None:
-            before_ns = _spent_ns()
-            if self._process.poll() is None:
+            self._cpu_ns = reap(self._process)
+            if self._process.returncode is None:
                 return True
-            self._cpu_ns = _spent_ns() - before_ns
         self.ended_ns = self.ended_ns or time.monotonic_ns()
         return False
 
@@ -110,11 +106,7 @@ class Child:
 
     @property
     def cpu_ns(self) -> int | None:
-        """Return CPU time of the program and of what it waited for; None while it runs.
-
-        It is by how much the time of all children of the harness grew as this one was waited for:
-        tools of collectors, which are its children, too, end at other times.
-        """
+        """Return CPU time of the program and of what it waited for; None while it runs."""
         return self._cpu_ns
 
     @property
@@ -144,11 +136,6 @@ class Child:
             pass
         except PermissionError:  # the group's leader is gone and a setuid child is left
             pass
-
-
-def _spent_ns() -> int:
-    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return round((spent.ru_utime + spent.ru_stime) * 1e9)
 
 
 def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:

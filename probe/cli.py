@@ -11,7 +11,14 @@ import click
 
 from probe import __version__
 from probe.console.terminal import Terminal
-from probe.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, ProbeError, ScenarioError
+from probe.errors import (
+    EXIT_BUG,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    Interrupted,
+    ProbeError,
+    ScenarioError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,8 +97,10 @@ def execute(arguments: Sequence[str]) -> int:
         return _misused(terminal, error)
     except ProbeError as error:
         return _refuse(terminal, error.message, error.remedy, error.exit_code, _problems(error))
-    except (click.Abort, KeyboardInterrupt):
-        return _refuse(terminal, "interrupted", None, EXIT_INTERRUPTED)
+    except (click.Abort, KeyboardInterrupt) as stop:
+        kept = stop if isinstance(stop, Interrupted) else None
+        text, remedy = (kept.message, kept.remedy) if kept else ("interrupted", None)
+        return _refuse(terminal, text, remedy, EXIT_INTERRUPTED)
     except BrokenPipeError:
         return _reader_gone()
     except Exception as error:  # noqa: BLE001 - the outermost place: a bug of ours becomes exit 70

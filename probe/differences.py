@@ -184,6 +184,11 @@ def _collectors(manifest: Mapping[str, Any]) -> str:
     return ", ".join(sorted(str(each["name"]) for each in found if each.get("outcome") == "ok"))
 
 
+def _clocks_held(manifest: Mapping[str, Any]) -> bool | None:
+    """Return True where they are; a run that does not say and one that says no are alike."""
+    return _of("device", "clocks_held")(manifest) or None
+
+
 def _program(manifest: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
     """Return what a command is made of: its words and its files; ours is part of liveprobe."""
     if manifest.get("mode") != "command":
@@ -203,6 +208,10 @@ _CONDITIONS: Final[tuple[tuple[str, Read, Bearing, str], ...]] = (
     ("device.memory", _of("device", "memory_bytes"), Bearing.MAY_BIAS, _MACHINE),
     ("device.accelerators", _of("device", "accelerators"), Bearing.MAY_BIAS, _MACHINE),
     ("device.governor", _of("device", "governor"), Bearing.MAY_BIAS, "clocks are set otherwise"),
+    ("device.clocks_held", _clocks_held, Bearing.MAY_BIAS,
+     "clocks are set otherwise"),
+    ("device.power_mode", _of("device", "power_mode"), Bearing.MAY_BIAS,
+     "clocks and cores are capped otherwise"),
     ("device.clock_limit", _of("device", "clock_limit_hz"), Bearing.MAY_BIAS,
      "clocks are capped otherwise"),
     ("device.kernel", _of("device", "kernel"), Bearing.MAY_BIAS, "another kernel"),

@@ -7,32 +7,32 @@ import dataclasses
 import json
 import os
 import shutil
-import signal
 import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from probe import calibration, store, tables
+from probe import calibration, spent, store, tables
 from probe.child import Child, Watch
 from probe.course import Course, Phase, Progress
-from probe.errors import EnvironmentUnmet, UsageError
+from probe.errors import EnvironmentUnmet, Interrupted, Unmet, UsageError
+from probe.homes import document_without_homes, without_homes
+from probe.interrupts import Wish, held
 from probe.model import Device, Event, Launch
 from probe.neighbours import ours
 from probe.opening import Origin, bounds, clock_pair, load_folder, opened
 from probe.sampling import Sampling
-from probe.tape import SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-    from types import FrameType
 
     from probe.scenario import Scenario
 
 POLL_S: Final = 0.1
 SPILL_NS: Final = 2 * 10**9
 """How often the collectors' readings are put where a killed harness leaves them."""
+INTERRUPTED: Final = "interrupted"
 STOP_PATIENCE_S: Final = 3.0
 """How long a program may take to finish its tape after SIGTERM."""
 
@@ -46,6 +46,7 @@ class _Session:
     tapes: Path
     manifest: dict[str, Any]
     progress: Callable[[Progress], None]
+    wish: Wish
     events: list[Event] = field(default_factory=list)
     until: Callable[[int | None], bool] | None = None
     """Asked, with the time of the first frame, whether this was enough (of a program as load)."""
@@ -70,27 +71,43 @@ def measure(
     fails, hangs or is interrupted does not raise: the manifest's `state` and `program.outcome` say
     so, and what was measured is kept. Raises `UsageError` for a program or a collector that cannot
     be used, `EnvironmentUnmet` when the Run cannot be written; its message then says where the
-    tapes are.
+    tapes are. It also raises that, and starts nothing, where something cannot be had that the
+    scenario asks for by name.
+
+    An interrupt before the program has begun leaves nothing, and raises `KeyboardInterrupt`. One
+    that comes when it has ended raises `Interrupted` when the Run is whole; a second one raises
+    that at once, and the tapes are kept.
     """
     device = device or Device("local")
-    chosen = _collectors(scenario)
-    run = opened(scenario, folder, origin or Origin(), device, prepared or {})
-    silent: Callable[[Progress], None] = lambda _: None  # noqa: E731 - shorter than a name
-    session = _Session(scenario, run.path, run.tapes, run.manifest, progress or silent)
+    sampling = Sampling(_collectors(scenario))
+    with held() as wish:
+        run = opened(scenario, folder, origin or Origin(), device, prepared or {})
+        silent: Callable[[Progress], None] = lambda _: None  # noqa: E731 - shorter than a name
+        session = _Session(scenario, run.path, run.tapes, run.manifest, progress or silent, wish)
+        try:
+            _measured(session, sampling, device)
+        except (EnvironmentUnmet, UsageError):
+            _discard_if_nothing(session)
+            raise
+        except KeyboardInterrupt as cut:
+            if _discard_if_nothing(session):
+                raise
+            raise _cut_off(session, sampling) from cut
+    if wish.asked and session.manifest["state"] != "interrupted":
+        raise Interrupted("after the program had ended", session.path, whole=True)
+    return session.path
+
+
+def _measured(session: _Session, sampling: Sampling, device: Device) -> None:
+    session.wish.heed()
     session.manifest["calibration"] = calibration.stored(
         session.manifest["device"],
-        [each.name for each in chosen],
-        calibration.inside(scenario.document()),
+        sampling.names,
+        calibration.inside(session.scenario.document()),
     )
-    sampling = Sampling(chosen)
-    try:
-        child = _go(session, sampling, device)
-        session.progress(Progress(Phase.FINALISING, 0, None))
-        _conclude(session, child, sampling)
-    except (EnvironmentUnmet, UsageError):
-        _discard_if_nothing(session)
-        raise
-    return session.path
+    child = _go(session, sampling, device)
+    session.progress(Progress(Phase.FINALISING, 0, None))
+    _conclude(session, child, sampling)
 
 
 @dataclass(frozen=True)
@@ -107,28 +124,30 @@ def exert(
     """Run the scenario's program as load, watched as if measured, and keep nothing of it.
 
     It is stopped when `until`, asked ten times a second with the time of its first frame (None
-    before), says that it was enough; it may also end by itself. Raises as `measure`.
+    before), says that it was enough; it may also end by itself. Raises as `measure`; an interrupt
+    while it runs is its outcome, any other raises `KeyboardInterrupt`.
     """
     sampling = Sampling(_collectors(scenario))
-    with load_folder() as path:
+    with held() as wish, load_folder() as path:
         manifest: dict[str, Any] = {"bounds": bounds(scenario), "program": {}}
-        session = _Session(scenario, path, path, manifest, lambda _: None, until=until)
+        session = _Session(scenario, path, path, manifest, lambda _: None, wish, until=until)
         child = _go(session, sampling, device or Device("local"))
+    if manifest["program"]["outcome"] != INTERRUPTED:
+        wish.heed()
     said = [event.text for event in session.events] + child.error_tail.splitlines()[-1:]
     return Exertion(manifest["program"]["outcome"], "; ".join(said))
 
 
 def _go(session: _Session, sampling: Sampling, device: Device) -> Child:
     """Run the program from its start to its end; nothing of it or of a collector is left."""
-    with interruptible():
+    try:
+        child = _launch(session, sampling)
         try:
-            child = _launch(session, sampling)
-            try:
-                _watch(session, child, sampling, device)
-            finally:
-                child.close()
+            _watch(session, child, sampling, device)
         finally:
-            sampling.stop()
+            child.close()
+    finally:
+        sampling.stop()
     return child
 
 
@@ -155,12 +174,28 @@ def _launch(session: _Session, sampling: Sampling) -> Child:
         command += ["--out", str(session.path)]
     options, offset_ns = scenario.document(), _wall_offset_ns(session.manifest)
     launch = Launch(tuple(command), dict(os.environ), session.tapes, options, offset_ns)
-    child = Child(command, session.tapes, session.path, sampling.attach(launch))
+    added = sampling.attach(launch)
+    session.wish.heed()
+    _refuse(sampling.unmet)
+    child = Child(command, session.tapes, session.path, added)
     session.manifest["program"].update(
         command=command, pid=child.pid, started_ns=child.started_ns, outcome="running"
     )
     store.write_json(session.path / store.MANIFEST, session.manifest)
     return child
+
+
+def _refuse(unmet: Sequence[tuple[str, Unmet]]) -> None:
+    """Raise `EnvironmentUnmet` where something that was asked for by name cannot be had."""
+    if not unmet:
+        return
+    told = (why.message if why.message.startswith(name) else f"{name}: {why.message}"
+            for name, why in unmet)  # fmt: skip
+    remedies = dict.fromkeys(why.remedy for _, why in unmet if why.remedy)
+    raise EnvironmentUnmet(
+        f"asked for, and not to be had: {'; '.join(told)}; nothing was started",
+        remedy="; ".join(remedies) or None,
+    )
 
 
 def _wall_offset_ns(manifest: Mapping[str, Any]) -> int | None:
@@ -171,14 +206,14 @@ def _wall_offset_ns(manifest: Mapping[str, Any]) -> int | None:
 
 def _watch(session: _Session, child: Child, sampling: Sampling, device: Device) -> None:
     """Sample and wait until the program ends, hangs, is due to stop, or somebody interrupts."""
+    wish = session.wish
     try:
-        sampling.start(dataclasses.replace(device, program_pid=child.pid))
+        sampling.start(dataclasses.replace(device, program_pid=child.pid), lambda: wish.asked)
         outcome = _until_over(session, child, sampling)
-    except KeyboardInterrupt:
-        outcome = "interrupted"
-        session.note("interrupted")
-        with contextlib.suppress(KeyboardInterrupt):  # a second one: do not wait for the program
-            child.stop(STOP_PATIENCE_S)
+    except KeyboardInterrupt:  # the second: the program is not waited for
+        outcome = INTERRUPTED
+    if outcome == INTERRUPTED:
+        session.note(INTERRUPTED)
     session.manifest["program"]["outcome"] = outcome
 
 
@@ -194,6 +229,9 @@ def _until_over(session: _Session, child: Child, sampling: Sampling) -> str:
             spilled_ns = now
             sampling.spill(session.tapes / store.SPILL)
         session.progress(course.progress(watch.first_ns, child.started_ns, now))
+        if session.wish.asked:
+            child.stop(STOP_PATIENCE_S)
+            return INTERRUPTED
         if session.until is not None and session.until(watch.first_ns):
             return _end(session, child, "stopped", "stopped: it was load for long enough")
         late = course.overdue(watch.first_ns, child.started_ns, now)
@@ -221,12 +259,13 @@ def _conclude(session: _Session, child: Child, sampling: Sampling) -> None:
     """Write what was seen; then turn the tapes into tables."""
     manifest = session.manifest
     outcome = manifest["program"]["outcome"]
-    states = {"ended": "complete", "stopped": "complete", "interrupted": "interrupted"}
+    states = {"ended": "complete", "stopped": "complete", INTERRUPTED: "interrupted"}
     manifest["state"] = states.get(outcome, "program failed")
     manifest["collectors"] = sampling.documents()
     manifest["clocks"].update(clock_pair("end"))
     harness = manifest["harness"]
-    harness["cpu_ns"] = time.process_time_ns() - harness["cpu_ns"]
+    of_ours = spent.of_everything_ns() - (child.cpu_ns or 0)  # tools of collectors count as ours
+    harness["cpu_ns"] = of_ours - harness["cpu_ns"]
     harness["wall_ns"] = time.monotonic_ns() - manifest["clocks"]["start_monotonic_ns"]
     manifest["program"].update(
         exit_code=child.exit_code,
@@ -235,13 +274,13 @@ def _conclude(session: _Session, child: Child, sampling: Sampling) -> None:
         cpu_ns=child.cpu_ns,
         stderr_tail=child.error_tail,
     )
+    with contextlib.suppress(EnvironmentUnmet):  # whoever finishes it in our stead begins there
+        _write_own_tables(session, sampling, session.tapes)
+        store.write_json(session.tapes / store.MANIFEST, manifest)
     try:
         _write_own_tables(session, sampling, session.path)
         tables.finalise(session.path, manifest)  # on disk it is "running" until its tables are
     except EnvironmentUnmet as error:
-        with contextlib.suppress(EnvironmentUnmet):  # `finalise` takes them from there later
-            store.write_json(session.tapes / store.MANIFEST, manifest)
-            _write_own_tables(session, sampling, session.tapes)
         error.remedy = (
             f"the tapes are kept in {session.tapes}; make room, "
             f"then `liveprobe audit {session.path}`"
@@ -255,7 +294,12 @@ def _write_own_tables(session: _Session, sampling: Sampling, path: Path) -> None
 
     samples = pd.DataFrame(sampling.rows(), columns=["track", "label", "t_ns", "value"])
     rows = [
-        {"t_ns": e.t_ns, "kind": e.kind, "text": e.text, "attributes": json.dumps(e.attributes)}
+        {
+            "t_ns": e.t_ns,
+            "kind": e.kind,
+            "text": without_homes(e.text),
+            "attributes": json.dumps(document_without_homes(dict(e.attributes))),
+        }
         for e in [*session.events, *sampling.events]
     ]
     events = pd.DataFrame(rows, columns=["t_ns", "kind", "text", "attributes"])
@@ -263,27 +307,21 @@ def _write_own_tables(session: _Session, sampling: Sampling, path: Path) -> None
     store.write_table(path, "events", events)
 
 
-def _discard_if_nothing(session: _Session) -> None:
-    """Remove what a run that never began left behind; keep every tape that has something."""
-    if not any(session.tapes.glob(f"*{SUFFIX}")):
-        shutil.rmtree(session.tapes, ignore_errors=True)
-        if session.manifest["program"]["pid"] is None:
-            shutil.rmtree(session.path, ignore_errors=True)
+def _cut_off(session: _Session, sampling: Sampling) -> Interrupted:
+    """Leave a Run that can be finished while this process goes on; return what says how."""
+    if store.read_manifest(session.path)["state"] != "running":
+        return Interrupted("when all was written", session.path, whole=True)
+    sampling.spill(session.tapes / store.SPILL)
+    session.manifest["harness"]["pid"] = None  # it is not at work on it any more
+    with contextlib.suppress(EnvironmentUnmet):
+        store.write_json(session.path / store.MANIFEST, {**session.manifest, "state": "running"})
+    return Interrupted("before its tables were written", session.path)
 
 
-@contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """Treat SIGTERM and SIGHUP like Ctrl-C while a program runs (main thread only)."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before: dict[signal.Signals, Any] = {}
-    with contextlib.suppress(ValueError):  # not the main thread: signals are somebody else's
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            before[number] = signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _discard_if_nothing(session: _Session) -> bool:
+    """Remove what a run leaves whose program never began; say whether it was so."""
+    if session.manifest["program"]["pid"] is not None:
+        return False
+    shutil.rmtree(session.tapes, ignore_errors=True)
+    shutil.rmtree(session.path, ignore_errors=True)
+    return True

@@ -9,15 +9,23 @@
     |       `-- RunVersionError       ... because it is of a newer version
     |-- EnvironmentUnmet     exit 4   the machine lacks what was asked for (sensor, room, right)
     |-- NoData               -        a collector found no source: data in the Run, no failure
-    |   `-- SwitchedOff      -        ... because the scenario does not want it
+    |   |-- OtherDevice      -        ... because this is another kind of device
+    |   |-- SwitchedOff      -        ... because the scenario does not want it
+    |   |-- Asleep           -        ... because what it measures sleeps now
+    |   `-- Unmet            -        ... though the scenario asks for it by name: no run begins
     `-- TapeError            -        a file that is no tape, or a tape of a newer version
 
 A program under test that dies or hangs is no error of this tree: the Run says so, and
 `probe.judge.exit_code` makes it exit 5. Only ``probe.cli`` prints errors and turns them into exit
-codes.
+codes. `Interrupted` stands beside the tree: it is Ctrl-C, which nothing else of ours may catch.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -37,6 +45,21 @@ PRECEDENCE = (
     EXIT_FAILED,
 )
 """When several outcomes apply, the first of these is the exit code."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Somebody interrupted, and what was measured is kept in the Run at `path`.
+
+    `whole` says that its tables are written, so that it can be judged at once. `verb` is the one
+    that does what was left undone.
+    """
+
+    def __init__(self, when: str, path: Path, *, whole: bool = False, verb: str = "audit") -> None:
+        super().__init__()
+        self.message = f"interrupted {when}; what was measured is kept in {path}"
+        self.remedy = f"`liveprobe {verb} {path}` goes on from there"
+        self.path = path
+        self.whole = whole
 
 
 class ProbeError(Exception):
@@ -101,6 +124,17 @@ class OtherDevice(NoData):
 
 class SwitchedOff(NoData):
     """A collector that the scenario asked to do nothing."""
+
+
+class Asleep(NoData):
+    """A track that has no value while what it measures sleeps, and is not woken for one."""
+
+
+class Unmet(NoData):
+    """What the scenario asks for by name, and cannot be had; known before the program starts.
+
+    The engine then raises `EnvironmentUnmet`, and starts nothing.
+    """
 
 
 class TapeError(ProbeError):

@@ -2,6 +2,8 @@
 
 Only samples in the measured window count. A sample belongs to the stage whose span its thread was
 in. Time is wall time: a function that waits, for a lock or a device, is where the time is, too.
+A program that says no stage is told of by thread, one that says no frame as a whole: it has no
+measured window.
 
 samples         time for which stacks were held, by the mean time between two samples (1 / rate)
 share           of the samples of the stage
@@ -22,13 +24,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from probe.stacks.speedscope import readable, short
+from probe.stacks.places import NO_SYMBOL, readable, short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pandas as pd
 
@@ -41,6 +44,11 @@ Z: Final = 1.959964
 EVERYWHERE: Final = 0.999
 FEW: Final = 30
 """A stage with fewer samples has intervals too wide to rank functions by: our own number."""
+
+
+_C_LIBRARY: Final = re.compile(r"(?:.*/)?(?:libc|libpthread|ld-musl|ld-linux)[.-][^/]*")
+_HASHED: Final = re.compile(r"-[0-9a-f]{8,}$")
+"""What wheels put between the name of a library of theirs and its version."""
 
 
 class Share(NamedTuple):
@@ -79,12 +87,15 @@ class Stage(NamedTuple):
 
 
 class HotSpots(NamedTuple):
-    """What was sampled in the measured window.
+    """What was sampled in the measured window, in all of the program where it has none (`whole`).
 
-    `samples` are those of threads that have stages; `outside` of them fell between their stages,
-    `elsewhere` are of other threads. The other fields are the manifest's: `uncertainty_ns` is the
-    width of the bracket of py-spy's clock, `agreement` the share of samples in their stack's usual
-    stage, `errors` stacks that could not be read.
+    `by` says what the `stages` are: "stage", or "thread" of a program that says no stage: then
+    nothing is outside or elsewhere. `samples` are those of threads that have stages; `outside` of
+    them fell between their stages, `elsewhere` are of other threads. The other fields are the
+    manifest's: `uncertainty_ns` is the width of the bracket of py-spy's clock, `agreement` the
+    share of samples in their stack's usual stage, `errors` stacks that could not be read. `rest`
+    changes are to a stack that was not kept, for there were too many, `dropped` ones are not kept
+    at all; `lost` says how many ns of sampling left no file (None: nobody knows), and why.
     """
 
     mode: str
@@ -97,6 +108,11 @@ class HotSpots(NamedTuple):
     errors: int | None
     uncertainty_ns: int | None
     agreement: float | None
+    rest: int = 0
+    dropped: int = 0
+    lost: tuple[tuple[int | None, str], ...] = ()
+    by: str = "stage"
+    whole: bool = False
 
 
 class Absent(NamedTuple):
@@ -114,14 +130,8 @@ def hot_spots_of(run: Run) -> HotSpots | Absent:
         return _absent(run.manifest)
     rate = float(summary.get("rate_hz") or 0)
     table = run.table("stack_samples")
-    rows = table[table["measured"].fillna(value=False).astype(bool)]
-    if len(table) and run.manifest.get("window", {}) is None:
-        return Absent(
-            asked=True,
-            reason="the program said no frame, so that there are no stages and no measured window",
-            remedy="open profile.speedscope.json of the Run at https://www.speedscope.app: it has"
-            " every stack; stages need `import probe` in the program",
-        )
+    whole = run.manifest.get("window", {}) is None
+    rows = table if whole else table[table["measured"].fillna(value=False).astype(bool)]
     if rate <= 0 or not len(rows):
         return Absent(
             asked=True,
@@ -130,18 +140,20 @@ def hot_spots_of(run: Run) -> HotSpots | Absent:
         )
     weight = rows["held_ns"].astype("float64") * rate / 1e9
     rows = rows.assign(weight=weight)
-    staged = rows["stage"].notna()
+    by = "stage" if rows["stage"].notna().any() else "thread"
+    staged = rows[by].notna()
     working = rows["thread"].isin(rows.loc[staged, "thread"].unique())
-    stacks = _frames(run.table("stacks"))
+    stacks = _frames(run.table("stacks"), set(rows.loc[staged, "stack"].unique()))
     expected = _expected(run, rows, rate)
+    first = set(rows.loc[rows["pid"] == rows["tid"], "thread"]) if by == "thread" else set()
     stages = [
         _stage(str(name), part, stacks, expected.get(str(name)))
-        for name, part in rows[staged].groupby("stage", sort=True, observed=True)
+        for name, part in rows[staged].groupby(by, sort=True, observed=True)
     ]
     return HotSpots(
         mode=str(summary.get("mode")),
         rate_hz=rate,
-        stages=tuple(sorted(stages, key=lambda each: -each.samples)),
+        stages=tuple(sorted(stages, key=lambda each: (each.stage not in first, -each.samples))),
         samples=float(weight[working].sum()),
         outside=float(weight[working & ~staged].sum()),
         elsewhere=float(weight[~working].sum()),
@@ -149,7 +161,22 @@ def hot_spots_of(run: Run) -> HotSpots | Absent:
         errors=summary.get("errors"),
         uncertainty_ns=summary.get("uncertainty_ns"),
         agreement=summary.get("agreement"),
+        rest=int(summary.get("stacks_left_out") or 0),
+        dropped=int(summary.get("changes_left_out") or 0),
+        lost=tuple(_lost(summary)),
+        by=by,
+        whole=whole,
     )
+
+
+def _lost(summary: Mapping[str, Any]) -> Iterator[tuple[int | None, str]]:
+    for each in summary.get("lost") or ():
+        if isinstance(each, dict):
+            begun, ended = each.get("from_ns"), each.get("to_ns")
+            length = None
+            if isinstance(begun, int) and isinstance(ended, int):
+                length = ended - begun
+            yield length, str(each.get("why"))
 
 
 def share(part: float, whole: float) -> Share:
@@ -166,15 +193,29 @@ _Frame = tuple[str | None, int | None, str]
 _Name = tuple[str | None, str]
 
 
-def _frames(table: pd.DataFrame) -> Mapping[int, list[_Frame]]:
+def _frames(table: pd.DataFrame, wanted: set[int]) -> Mapping[int, list[_Frame]]:
     """Return the frames of each stack, innermost first, with files as they may be shown."""
-    found = {}
+    known: dict[tuple[Any, ...], _Frame] = {}  # few, in many stacks
+    found: dict[int, list[_Frame]] = {}
     for stack, text in zip(table["stack"], table["frames"], strict=True):
-        found[int(stack)] = [
-            (file and short(file), line, readable(function))
-            for file, line, function in json.loads(text)
-        ]
+        if stack not in wanted:
+            continue
+        frames = found[int(stack)] = []
+        for file, line, function in json.loads(text):
+            frame = known.get((file, line, function))
+            if frame is None:
+                frame = (file and short(file), line, readable(function))
+                known[file, line, function] = frame
+            frames.append(frame)
+        while len(frames) > 1 and _starts_threads(frames[-1]):
+            frames.pop()
     return found
+
+
+def _starts_threads(frame: _Frame) -> bool:
+    """Say whether the outermost frame is of the C library and has no name: it called the rest."""
+    file, _, function = frame
+    return function == NO_SYMBOL and bool(_C_LIBRARY.fullmatch(file or ""))
 
 
 def _expected(run: Run, rows: pd.DataFrame, rate: float) -> dict[str, float]:
@@ -220,6 +261,14 @@ def _most(lines: Mapping[int | None, float]) -> int | None:
     return max(lines, key=lambda line: lines[line], default=None)
 
 
+def named(function: Function) -> str:
+    """Return a function as readers see it: the library of code without symbols."""
+    if function.function != NO_SYMBOL or not function.file:
+        return function.function
+    library = function.file.rpartition("/")[2].partition(".")[0]
+    return f"{_HASHED.sub('', library)} {NO_SYMBOL}"
+
+
 def telling(stage: Stage) -> list[Function]:
     """Return the functions of a stage but for those that merely call all the others."""
     return [f for f in stage.functions if f.own.value > 0 or f.total.value < EVERYWHERE]
@@ -243,6 +292,8 @@ def _absent(manifest: Mapping[str, Any]) -> Absent:
     summary = manifest.get("stacks")
     rejected = summary.get("not_read") if isinstance(summary, dict) else None
     why = "; ".join(f"{name}: {reason}" for name, reason in rejected or ())
+    if not why and isinstance(summary, dict):
+        why = "; ".join(sorted({said for _, said in _lost(summary)}))
     if not why:
         why = "py-spy wrote no recording"
         if (entry.get("facts") or {}).get("refused"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from probe.kernel_file import integer, matches, read_text
+from probe.kernel_file import KernelFile, integer, matches, read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +23,20 @@ def chips(device: Device) -> list[tuple[str, Path]]:
     folders = sorted(matches(device.path(HWMON), "hwmon*"), key=_place)
     named = [(read_text(folder / "name"), folder) for folder in folders]
     return [(name, folder) for name, folder in named if name]
+
+
+def chip_file(path: Path) -> KernelFile:
+    """Open a file of a chip; it is found again where its driver is bound anew, whatever its number.
+
+    Raises `OSError` where it cannot be opened.
+    """
+    place, name = path.parent.resolve().parent, read_text(path.parent / "name")
+
+    def again() -> Path | None:
+        folders = [each for each in matches(place, "hwmon*") if read_text(each / "name") == name]
+        return folders[0] / path.name if len(folders) == 1 else None
+
+    return KernelFile(path, again=again)
 
 
 def _place(folder: Path) -> tuple[str, int]:

@@ -91,7 +91,8 @@ def judge(run: Run, limits: Iterable[Limit] = ()) -> dict[str, Any]:
 
 
 def _unlimited(run: Run, evidence: Evidence) -> dict[str, Any]:
-    found = findings(run)
+    every = audits()
+    found = findings(run, every)
     return {
         "schema": VERDICT_SCHEMA,
         "run": run.manifest.get("id"),
@@ -99,7 +100,7 @@ def _unlimited(run: Run, evidence: Evidence) -> dict[str, Any]:
         **_numbers(evidence),
         "copies": copies(run),
         "overhead": weight(evidence.manifest).overhead,
-        "findings": [document(finding) for finding in found],
+        "findings": documents(evidence, found, every),
         "chains": [],
         "limits": [],
         "claims": None,
@@ -135,8 +136,23 @@ def _not_measured(audit: Audit, missing: list[str]) -> Finding:
     )
 
 
-def document(finding: Finding) -> dict[str, Any]:
-    """Return a finding as it stands in verdict.json."""
+def documents(
+    evidence: Evidence, found: Iterable[Finding], asked: Iterable[Audit]
+) -> list[dict[str, Any]]:
+    """Return findings as verdict.json has them; `asked` are the audits that they are of."""
+    of_time = {audit.id for audit in asked if audit.of_time}
+    accuse = (FindingOutcome.FAILED, FindingOutcome.WARNING)
+    return [
+        _document(each) | {
+            "disturbed": evidence.disturbance
+            if each.audit in of_time and each.outcome in accuse
+            else None
+        }
+        for each in found
+    ]  # fmt: skip
+
+
+def _document(finding: Finding) -> dict[str, Any]:
     return {
         "audit": finding.audit,
         "title": finding.title,

@@ -6,10 +6,13 @@ One read of a descriptor that was kept open costs a third of open, read and clos
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 PAGE_BYTES: Final = 4096
@@ -25,12 +28,21 @@ _BLANKS: Final = " \t\r\n"
 class KernelFile:
     """A file of /proc or /sys that stays open; each `read` gives its content of that moment.
 
-    Raises `OSError` where it cannot be opened.
+    `size_bytes` beyond a page is for lists, which the kernel may give a page at a time. Raises
+    `OSError` where it cannot be opened. Where a driver went away with its device (ENODEV),
+    the file of the one that comes back is another: `again` says which, None while there is none.
     """
 
-    def __init__(self, path: Path, size_bytes: int = PAGE_BYTES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        size_bytes: int = PAGE_BYTES,
+        *,
+        again: Callable[[], Path | None] | None = None,
+    ) -> None:
         self.path = path
         self._size_bytes = size_bytes
+        self._again = again
         self._descriptor: int | None = os.open(path, _FLAGS)
 
     def read(self) -> str | None:
@@ -41,8 +53,13 @@ class KernelFile:
         if self._descriptor is None:
             return None
         try:
-            data = os.pread(self._descriptor, self._size_bytes, 0)
-        except OSError:
+            data = part = os.pread(self._descriptor, self._size_bytes, 0)
+            while part and PAGE_BYTES < self._size_bytes > len(data):
+                part = os.pread(self._descriptor, self._size_bytes - len(data), len(data))
+                data += part
+        except OSError as error:
+            if error.errno == errno.ENODEV and self._again is not None:
+                self._look_again(self._again())
             return None
         return _text(data)
 
@@ -55,6 +72,21 @@ class KernelFile:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    def _look_again(self, path: Path | None) -> None:
+        """Open the file that took this one's place, for the next reading."""
+        if path is None or self._descriptor is None:
+            return
+        with suppress(OSError):
+            fresh = os.open(path, _FLAGS)
+            os.close(self._descriptor)
+            self.path, self._descriptor = path, fresh
+
+
+def named(files: Iterable[KernelFile]) -> str:
+    """Return which files these are: the first, and how many more."""
+    first, *more = (str(file.path) for file in files)
+    return f"{first} and {len(more)} more" if more else first
 
 
 def read_text(path: Path, size_bytes: int = 16 * PAGE_BYTES) -> str | None:

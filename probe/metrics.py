@@ -103,7 +103,8 @@ METRICS: Final[tuple[Metric, ...]] = (
         "how far the interval between two rendered frames is from that of their schedule",
         compared=("p95",),
     ),
-    Metric("drift", "ms/min", LOWER, "slope of latency over time (Theil-Sen)"),
+    Metric("drift", "ms/min", LOWER,
+           "slope of latency up to delivery over time (Theil-Sen), from 20 s on"),
     Metric("block_size", "frames", LOWER, "outputs delivered together, of the median output",
            compared=True),
     Metric("speed", "x", HIGHER, "seconds of media made per second of wall time", compared=True),
@@ -131,14 +132,15 @@ METRICS: Final[tuple[Metric, ...]] = (
     _copies("ms_per_frame", "time inside copying functions per frame, over all threads"),
     _copies("frame_equivalents", "bytes that copies move for each decoded byte"),
     Metric("power.mean", "watts", LOWER,
-           "mean power of the device in the window: an external meter's, else the widest line of "
-           "its own sensors, never a sum of lines that hold each other", "power", "mean",
+           "mean power of the device over the time of the window in which it was read: an external "
+           "meter's, else the widest line of its own sensors, never a sum of lines that hold each "
+           "other", "power", "mean",
            compared=True),
     Metric("power.max", "watts", LOWER, "highest power of the device read in the window",
            "power", "max"),
     Metric("energy.per_frame", "joules", LOWER,
-           "derived: power.mean times the window, by the unique frames rendered in it (without a "
-           "live input by the pictures made in it); idle power is in it"),
+           "derived: power.mean times the time in which it was read, by the unique frames rendered "
+           "in that time (without a live input by the pictures made in it); idle power is in it"),
     Metric("temperature.mean", "celsius", LOWER, "mean temperature in the window",
            "temperature", "mean"),
     Metric("temperature.max", "celsius", LOWER, "highest temperature of any sensor in the window",

@@ -81,7 +81,7 @@ class Tier(StrEnum):
 
 
 class Grade(StrEnum):
-    """How a number came to be known."""
+    """How a number came to be known; CONTRIBUTING ("Add a collector") has the rule."""
 
     MEASURED = "measured"
     DERIVED = "derived"
@@ -101,7 +101,8 @@ class UtilisationKind(StrEnum):
 class Track:
     """A named series with a unit. `name` is `collector.quantity`; labels tell its lines apart.
 
-    A track says what a value is, never what is too much.
+    `period_ns` is the time between two readings of it, where that is not its collector's. A track
+    says what a value is, never what is too much.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Track:
     title: str
     grade: Grade = Grade.MEASURED
     kind: UtilisationKind | None = None
+    period_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -116,13 +118,15 @@ class Sample:
     """One reading of a track at a time; `value` None means that the source gave no value.
 
     `t_ns` is the time that the source itself states, in CLOCK_MONOTONIC; None means the time of the
-    call that read it.
+    call that read it. `asleep` says that there is no value because what is measured sleeps, which
+    is a state, and no failure of the source.
     """
 
     track: str
     label: str
     value: float | None
     t_ns: int | None = None
+    asleep: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,8 @@ class Support:
 
     `device` names the kind ("any Linux", "Raspberry Pi 5"); `source` is the file, call or tool that
     is read; `needs` what a user has to give or install, empty where nothing. `seen` is the best
-    proof that there is: real hardware, recordings of real devices, or the documented format alone.
+    proof that there is: real hardware, recordings of real devices (or of the kernel's own drivers
+    on simulated chips), or the documented format alone.
     """
 
     device: str
@@ -166,6 +171,17 @@ class Support:
     source: str
     seen: Seen
     needs: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The place (files, call or tool) that a track is read from, out of several that there may be.
+
+    `period_ns` is the time between two readings of it there, where it is not the track's.
+    """
+
+    place: str
+    period_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -204,7 +220,10 @@ class Collector(Protocol):
         """Yield what was read and what happened; `t_ns` is the engine's time of the call."""
 
     def stop(self) -> None:
-        """Release everything; always called, safe twice."""
+        """Release everything; always called, safe twice.
+
+        May raise `NoData` where nothing was had to the end, and now it is known why.
+        """
 
 
 @dataclass(frozen=True)
@@ -235,7 +254,10 @@ class Attaching(Protocol):
     """A collector that works inside the program, and so must be there before it starts."""
 
     def attach(self, launch: Launch) -> Mapping[str, str]:
-        """Return what to add to the program's environment, or raise `NoData`."""
+        """Return what to add to the program's environment, or raise `NoData`.
+
+        It raises `Unmet` where the scenario asks for it by name: then the program is not started.
+        """
 
 
 @runtime_checkable
@@ -244,6 +266,14 @@ class Lacking(Protocol):
 
     def lacking(self) -> Mapping[str, NoData]:
         """Return why a track will have no value here, by its name; called once, after `start`."""
+
+
+@runtime_checkable
+class Sourced(Protocol):
+    """A collector that reads a track from one place or another, as the device has it."""
+
+    def sources(self) -> Mapping[str, Source]:
+        """Return what was opened, by the track's name; called once, after `start`."""
 
 
 @runtime_checkable
@@ -294,7 +324,8 @@ class Audit:
     `requires` names the tables that `judge` needs (`frames`, `spans`, ...); a Run that lacks one
     gives *not measured*; `optional` names those that it reads where they are there. `why` says why
     it matters; `source` where the thresholds come from. `related` names the audits that see another
-    side of the same fault, each of which names this one.
+    side of the same fault, each of which names this one. `of_time` says that it finds fault with
+    how long things took, so that a pass that delays the program may be what it finds.
     """
 
     id: str
@@ -307,6 +338,7 @@ class Audit:
     cases: tuple[Case, ...]
     optional: tuple[str, ...] = ()
     related: tuple[str, ...] = ()
+    of_time: bool = False
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import probe
-from probe import provenance, store
+from probe import provenance, spent, store
 from probe.devices import local
 from probe.devices.surroundings import TMPFS_ROOM_BYTES
 from probe.errors import EnvironmentUnmet, UsageError
@@ -61,52 +61,51 @@ def opened(
     """Make the Run's directory below `folder` and write its manifest, in state `running`.
 
     Raises as `make_directory`, and `EnvironmentUnmet` where the manifest cannot be written: then
-    nothing is left.
+    nothing is left, nor after an interrupt.
     """
     inventory = local.inventory(device)
     created = time.gmtime()
     slug = re.sub(r"[^a-z0-9]+", "-", str(inventory["name"]).lower()).strip("-") or "device"
     identity = f"{time.strftime('%Y%m%dT%H%M%SZ', created)}-{scenario.name}-{slug}"
     path = make_directory(folder, identity)
-    tapes = _tape_folder(path)
-    manifest: dict[str, Any] = {
-        "schema": store.SCHEMA,
-        "liveprobe": probe.__version__,
-        "id": path.name,
-        "state": "running",
-        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", created),
-        "mode": scenario.mode,
-        "scenario": {
-            "name": scenario.name,
-            "title": scenario.title,
-            "custom": origin.custom,
-            "overrides": list(origin.overrides),
-            "resolved": scenario.document(),
-            "hashes": provenance.hashes(scenario, origin.text),
-        },
-        "bounds": bounds(scenario),
-        **prepared,
-        "device": inventory,
-        "clocks": {"clock": "CLOCK_MONOTONIC", **clock_pair("start")},
-        "window": None,
-        "deadline_ns": scenario.run.deadline,
-        "collectors": [],
-        "perturbations": [],
-        "environment": provenance.environment(),
-        "program": {"command": [], "pid": None, "outcome": None, "facts": {}},
-        "tapes": {"folder": str(tapes), "in_memory": tapes.parent == store.SHARED_MEMORY},
-        "harness": {
-            "pid": os.getpid(),
-            "start_ticks": store.start_ticks(os.getpid()),
-            "cpu_ns": time.process_time_ns(),
-        },
-    }
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(shutil.rmtree, path, ignore_errors=True)
+        tapes = _tape_folder(path)
+        undo.callback(shutil.rmtree, tapes, ignore_errors=True)
+        manifest: dict[str, Any] = {
+            "schema": store.SCHEMA,
+            "liveprobe": probe.__version__,
+            "id": path.name,
+            "state": "running",
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", created),
+            "mode": scenario.mode,
+            "scenario": {
+                "name": scenario.name,
+                "title": scenario.title,
+                "custom": origin.custom,
+                "overrides": list(origin.overrides),
+                "resolved": scenario.document(),
+                "hashes": provenance.hashes(scenario, origin.text),
+            },
+            "bounds": bounds(scenario),
+            **prepared,
+            "device": inventory,
+            "clocks": {"clock": "CLOCK_MONOTONIC", **clock_pair("start")},
+            "window": None,
+            "deadline_ns": scenario.run.deadline,
+            "collectors": [],
+            "perturbations": [],
+            "environment": provenance.environment(),
+            "program": {"command": [], "pid": None, "outcome": None, "facts": {}},
+            "tapes": {"folder": str(tapes), "in_memory": tapes.parent == store.SHARED_MEMORY},
+            "harness": {
+                "pid": os.getpid(),
+                "start_ticks": store.start_ticks(os.getpid()),
+                "cpu_ns": spent.of_everything_ns(),
+            },
+        }
         store.write_json(path / store.MANIFEST, manifest)
-    except EnvironmentUnmet:
-        shutil.rmtree(tapes, ignore_errors=True)
-        shutil.rmtree(path, ignore_errors=True)
-        raise
+        undo.pop_all()
     return Opened(path, tapes, manifest)
 
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from probe import spent
 from probe.kernel_file import integer, read_text
 
 if TYPE_CHECKING:
@@ -23,10 +24,17 @@ FIRST_LOOK_S: Final = 0.25
 """How long its second thread is waited for; it comes within 10 ms on a machine that has time."""
 LOOK_S: Final = 0.0002
 SOON_S: Final = 0.8
-END_S: Final = 1.7
-"""How long the writing of its file is watched, and how long it may take when the run is over: both
-together are less than the 3 s that a collector has."""
+"""How long the writing of its file is watched at once; 38 MiB of 20 threads took 0.6 s."""
+END_S: Final = 2.2
+LAST_S: Final = 0.5
+YOUNG_S: Final = 1.0
+"""How long it may take to write its file, since it was asked, when the run is over; how long it is
+waited for in any case; and how much longer than it sampled it may take. A collector has 3 s for
+that, and when it is stopped a reading or two that wait for the file may come before."""
 LOG_BYTES: Final = 64 * 1024
+LONGEST: Final = 200
+SAMPLING: Final = "Sampling process"
+"""What py-spy 0.4.3 prints when it has found the program's interpreter."""
 TICK_S: Final = 0.01
 """What one unit of /proc/<pid>/stat means to user space on every Linux (USER_HZ is 100)."""
 USER_FIELD: Final = 11
@@ -52,7 +60,7 @@ class Recording:
             )
         self.pid = self._process.pid
         self.cpu_s = 0.0
-        self._asked = False
+        self._asked_ns: int | None = None
         self._wait_for_threads()
 
     @property
@@ -70,7 +78,7 @@ class Recording:
         if self.exit_code is not None:
             return False
         self._weigh()
-        if self._process.poll() is None:
+        if not spent.ended(self._process):
             return True
         self.notes.update(ended_ns=time.monotonic_ns(), log=self.said[-LOG_BYTES:])
         return False
@@ -80,19 +88,47 @@ class Recording:
         if not self.running():
             return True
         until_ns = time.monotonic_ns() + round(patience_s * 1e9)
-        if not self._asked:
-            self._asked = True
-            self._process.send_signal(signal.SIGINT)
+        if self._asked_ns is None:
+            self._asked_ns = time.monotonic_ns()
+            self._signal(signal.SIGINT)
         while self._watched() and time.monotonic_ns() < until_ns:
             time.sleep(LOOK_S if "filled_ns" not in self.notes else 10 * LOOK_S)
         return not self.running()
 
     def end(self) -> None:
-        """Ask it to write its file; one that takes too long is killed."""
-        if not self.ask_to_end(END_S):
-            self._process.kill()
-            self._process.wait()
-            self.notes.update(killed=True, log=self.said[-LOG_BYTES:])
+        """Ask it to write its file; one that takes too long is killed.
+
+        What it has written by then is a recording that breaks off.
+        """
+        now = time.monotonic_ns()
+        asked_ns = now if self._asked_ns is None else self._asked_ns
+        sampled_s = (asked_ns - self.notes["started_ns"]) / 1e9
+        left_s = min(END_S, sampled_s + YOUNG_S) - (now - asked_ns) / 1e9
+        if not self.ask_to_end(max(LAST_S, left_s)):
+            self._signal(signal.SIGKILL)
+            spent.wait(self._process, LAST_S)  # or it hangs in the kernel
+            self.notes.update(killed=True, ended_ns=time.monotonic_ns(), log=self.said[-LOG_BYTES:])
+
+    @property
+    def sampled(self) -> bool:
+        """Say whether it got so far as to look at the program."""
+        return SAMPLING in self.said
+
+    @property
+    def why(self) -> str:
+        """Say how it ended, where it left no file."""
+        if self.notes.get("killed"):
+            return "py-spy did not write its file in time"
+        code = self.exit_code
+        if code is not None and code < 0:
+            return f"py-spy was ended by signal {-code}"
+        lines = [line.strip() for line in self.said.splitlines() if line.strip()]
+        return f"py-spy wrote no file: {lines[-1][:LONGEST]}" if lines else "py-spy wrote no file"
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Signal it while its number is its own, for `send_signal` would take its end from us."""
+        with suppress(ProcessLookupError):  # where SIGCHLD is ignored, none is waited for
+            os.kill(self.pid, number)
 
     def _watched(self) -> bool:
         """Note what has become of its file; say whether it still runs."""
@@ -114,7 +150,7 @@ class Recording:
                 if len(os.listdir(f"/proc/{self.pid}/task")) > 1:  # noqa: PTH208 - names alone
                     self.notes["threads_ns"] = time.monotonic_ns()
                     return
-            if self._process.poll() is not None:
+            if spent.ended(self._process):
                 self.notes.update(ended_ns=time.monotonic_ns(), log=self.said[-LOG_BYTES:])
                 return
             time.sleep(LOOK_S)

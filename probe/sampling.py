@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import threading
 import time
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from probe.errors import NoData, OtherDevice, SwitchedOff
+from probe.entry import Entry, outcome_of
+from probe.errors import NoData, Unmet
+from probe.homes import document_without_homes
 from probe.model import (
     Attaching,
     Collector,
@@ -21,8 +21,10 @@ from probe.model import (
     Launch,
     Notice,
     Sample,
+    Sourced,
     Stating,
 )
+from probe.spent import paid_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,45 +34,6 @@ WAIT_S: Final = 3.0
 """A collector that does not return from a call within this is left behind, and said so."""
 ATTACH_WAIT_S: Final = 20.0
 """The same before the program starts: a collector may try out there what it will put into it."""
-
-
-@dataclass
-class _Record:
-    """What one collector did: its outcome, its cost, its readings."""
-
-    collector: Collector
-    outcome: str = "ok"
-    reason: str | None = None
-    remedy: str | None = None
-    calls: int = 0
-    cpu_ns: int = 0
-    wall_ns: int = 0
-    slowest_ns: int = 0
-    spilled: int = 0
-    facts: dict[str, Any] | None = None
-    lacking: dict[str, dict[str, str | None]] = field(default_factory=dict)
-    gone: set[tuple[str, str]] = field(default_factory=set)
-    rows: list[tuple[str, str, int, float | None]] = field(default_factory=list)
-
-    def document(self) -> dict[str, Any]:
-        """Return the collector's entry in run.json."""
-        collector = self.collector
-        document = {
-            "name": collector.name,
-            "outcome": self.outcome,
-            "reason": self.reason,
-            "remedy": self.remedy,
-            "lacking": self.lacking,
-            "samples": len(self.rows),
-            "tracks": [dataclasses.asdict(track) for track in collector.tracks],
-            "period_ns": collector.period_ns,
-            "sensitive": collector.sensitive,
-            "calls": self.calls,
-            "cpu_ns": self.cpu_ns,
-            "wall_ns": self.wall_ns,
-            "slowest_ns": self.slowest_ns,
-        }
-        return document if self.facts is None else {**document, "facts": self.facts}
 
 
 class Sampling:
@@ -83,16 +46,23 @@ class Sampling:
 
     def __init__(self, collectors: Sequence[Collector]) -> None:
         ordered = sorted(collectors, key=lambda collector: (collector.sensitive, collector.name))
-        self._records = [_Record(collector) for collector in ordered]
+        self._records = [Entry(collector) for collector in ordered]
         self._threads: dict[str, threading.Thread] = {}
         self._attached: set[str] = set()
         self._over = {record.collector.name: threading.Event() for record in self._records}
         self.events: list[Event] = []
+        self.unmet: list[tuple[str, Unmet]] = []
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of the collectors."""
+        return [record.collector.name for record in self._records]
 
     def attach(self, launch: Launch) -> dict[str, str]:
         """Let collectors that work inside the program prepare it, before it starts.
 
-        Returns what to add to the program's environment. One that cannot be there is not started.
+        Returns what to add to the program's environment. One that cannot be there is not started;
+        `unmet` has those that the scenario asked for by name.
         """
         added: dict[str, str] = {}
         for record in self._records:
@@ -100,21 +70,29 @@ class Sampling:
             if not isinstance(collector, Attaching):
                 continue
             given: dict[str, str] = {}
+            unmet: list[Unmet] = []
             self._attached.add(collector.name)
-            call = partial(_attach, collector, launch, given)
+            call = partial(_attach, collector, launch, given, unmet)
             thread = threading.Thread(target=self._fenced, args=(record, call), daemon=True)
             thread.start()
             thread.join(ATTACH_WAIT_S)
             if thread.is_alive():
                 self._failed(record, f"it was not attached within {ATTACH_WAIT_S:g} s")
+            self.unmet += [(collector.name, why) for why in unmet]
             if record.outcome == "ok":
                 added |= given
         return added
 
-    def start(self, device: Device) -> None:
-        """Start every collector that finds its source, one after another."""
+    def start(self, device: Device, over: Callable[[], bool] = lambda: False) -> None:
+        """Start every collector that finds its source, one after another.
+
+        Once it is `over` no further one is started.
+        """
         for record in self._records:
             if record.outcome != "ok":  # it could not be attached
+                continue
+            if over():
+                record.outcome, record.reason = "no data", "the run was over before it began"
                 continue
             name, begun = record.collector.name, threading.Event()
             thread = threading.Thread(
@@ -126,7 +104,17 @@ class Sampling:
                 self._failed(record, f"its start did not return within {WAIT_S:g} s")
 
     def stop(self) -> None:
-        """Stop every collector; a last reading is taken first. Safe twice."""
+        """Stop every collector; a last reading is taken first. Safe twice.
+
+        Where somebody does not wait for that, all are told that it is over, and nobody waits.
+        """
+        try:
+            self._stop()
+        finally:
+            for over in self._over.values():
+                over.set()
+
+    def _stop(self) -> None:
         for record in reversed(self._records):
             name = record.collector.name
             self._over[name].set()
@@ -143,7 +131,7 @@ class Sampling:
             elif isinstance(record.collector, Stating) and record.outcome == "ok":
                 self._fenced(record, partial(_state, record, record.collector))
 
-    def _stop_alone(self, record: _Record) -> None:
+    def _stop_alone(self, record: Entry) -> None:
         """Stop a collector that has no thread: on one of its own, for that call may hang too."""
         call = partial(self._fenced, record, record.collector.stop)
         thread = threading.Thread(target=call, daemon=True)
@@ -170,28 +158,30 @@ class Sampling:
         return [row for record in self._records for row in list(record.rows)]
 
     def documents(self) -> list[dict[str, Any]]:
-        """Return the collectors' entries for run.json."""
-        return [record.document() for record in self._records]
+        """Return the collectors' entries for run.json, without home folders."""
+        return [document_without_homes(record.document()) for record in self._records]
 
-    def _live(self, record: _Record, device: Device, begun: threading.Event) -> None:
+    def _live(self, record: Entry, device: Device, begun: threading.Event) -> None:
         """Start, read and stop one collector, all on its own thread: no call meets another."""
         found = self._fenced(record, partial(_start, record.collector, device))
         if found:
             self._begun_late(record)
         if record.outcome in ("ok", "no data") and isinstance(record.collector, Lacking):
             found &= self._fenced(record, partial(_lack, record, record.collector))
+        if found and isinstance(record.collector, Sourced):
+            found = self._fenced(record, partial(_place, record, record.collector))
         begun.set()
         if found:
             self._loop(record)
         self._fenced(record, record.collector.stop)
 
-    def _begun_late(self, record: _Record) -> None:
+    def _begun_late(self, record: Entry) -> None:
         """Count a collector that was given up before it started: what it reads now is measured."""
         if record.outcome == "failed" and not self._over[record.collector.name].is_set():
             record.outcome, record.reason, record.remedy = "ok", None, None
             self._notice(record, f"{record.collector.name}: started late", {}, time.monotonic_ns())
 
-    def _loop(self, record: _Record) -> None:
+    def _loop(self, record: Entry) -> None:
         over, period_ns = self._over[record.collector.name], record.collector.period_ns
         due = time.monotonic()
         while True:
@@ -206,7 +196,7 @@ class Sampling:
             due = max(due + period_ns / 1e9, time.monotonic())
             over.wait(due - time.monotonic())
 
-    def _sample(self, record: _Record) -> None:
+    def _sample(self, record: Entry) -> None:
         before = time.monotonic_ns()
         seen: list[Sample | Notice] = []
         record.calls += 1
@@ -219,7 +209,7 @@ class Sampling:
                 took = f"a call took {(now - before) / 1e9:.1f} s; nothing was read meanwhile"
                 self._notice(record, f"{record.collector.name}: {took}", {}, now)
 
-    def _keep(self, record: _Record, seen: Sequence[Sample | Notice], middle: int) -> None:
+    def _keep(self, record: Entry, seen: Sequence[Sample | Notice], middle: int) -> None:
         for each in seen:
             t_ns = middle if each.t_ns is None else each.t_ns
             if isinstance(each, Notice):
@@ -228,30 +218,33 @@ class Sampling:
                 self._watch(record, each, t_ns)
                 record.rows.append((each.track, each.label, t_ns, each.value))
 
-    def _watch(self, record: _Record, reading: Sample, t_ns: int) -> None:
+    def _watch(self, record: Entry, reading: Sample, t_ns: int) -> None:
         """Put on record when a source begins to give no value, and when it gives one again."""
-        key = (reading.track, reading.label)
-        if (reading.value is None) == (key in record.gone):
-            return
-        name = f"{reading.track} {reading.label}".rstrip()
-        if reading.value is None:
+        key, name = (reading.track, reading.label), f"{reading.track} {reading.label}".rstrip()
+        had = key in record.known
+        if reading.asleep:
+            record.asleep[reading.track] = record.asleep.get(reading.track, 0) + 1
+        elif reading.value is None and key not in record.gone:
             record.gone.add(key)
-            self._notice(record, f"{name}: no value any more", {}, t_ns)
-        else:
-            record.gone.discard(key)
-            self._notice(record, f"{name}: values again", {}, t_ns)
+            self._notice(record, f"{name}: no value {'any more' if had else 'yet'}", {}, t_ns)
+        elif reading.value is not None:
+            record.known.add(key)
+            if key in record.gone:
+                record.gone.discard(key)
+                self._notice(record, f"{name}: {'values again' if had else 'values now'}", {}, t_ns)
 
-    def _notice(self, record: _Record, text: str, attributes: Mapping[str, Any], t_ns: int) -> None:
+    def _notice(self, record: Entry, text: str, attributes: Mapping[str, Any], t_ns: int) -> None:
         with_owner = {**attributes, "collector": record.collector.name}
         self.events.append(Event(t_ns, "collector", text, with_owner))
 
-    def _fenced(self, record: _Record, call: Callable[[], object]) -> bool:
+    def _fenced(self, record: Entry, call: Callable[[], object]) -> bool:
         """Call into a collector and time it; what it raises becomes its outcome, never ours."""
         before, cpu = time.monotonic_ns(), time.thread_time_ns()
         try:
-            call()
+            with paid_by(record.bill):
+                call()
         except NoData as absent:
-            record.outcome = _outcome(absent)
+            record.outcome = outcome_of(absent)
             record.reason = absent.message
             record.remedy = absent.remedy
             return False
@@ -265,7 +258,7 @@ class Sampling:
             record.slowest_ns = max(record.slowest_ns, wall)
         return True
 
-    def _failed(self, record: _Record, why: str) -> None:
+    def _failed(self, record: Entry, why: str) -> None:
         if record.outcome == "ok":
             record.outcome, record.reason = "failed", why
             record.remedy = "report it with `liveprobe doctor --json`; the run is not affected"
@@ -284,22 +277,26 @@ def _start(collector: Collector, device: Device) -> None:
         ) from refused
 
 
-def _outcome(absent: NoData) -> str:
-    if isinstance(absent, OtherDevice):
-        return "other device"
-    return "off" if isinstance(absent, SwitchedOff) else "no data"
-
-
-def _lack(record: _Record, collector: Lacking) -> None:
+def _lack(record: Entry, collector: Lacking) -> None:
     record.lacking = {
-        track: {"outcome": _outcome(why), "reason": why.message, "remedy": why.remedy}
+        track: {"outcome": outcome_of(why), "reason": why.message, "remedy": why.remedy}
         for track, why in collector.lacking().items()
     }
 
 
-def _attach(collector: Attaching, launch: Launch, given: dict[str, str]) -> None:
-    given.update(collector.attach(launch))
+def _place(record: Entry, collector: Sourced) -> None:
+    record.sources = dict(collector.sources())
 
 
-def _state(record: _Record, collector: Stating) -> None:
+def _attach(
+    collector: Attaching, launch: Launch, given: dict[str, str], unmet: list[Unmet]
+) -> None:
+    try:
+        given.update(collector.attach(launch))
+    except Unmet as absent:
+        unmet.append(absent)
+        raise
+
+
+def _state(record: Entry, collector: Stating) -> None:
     record.facts = json.loads(json.dumps(dict(collector.facts()), allow_nan=False))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from probe import engine, opening, soak
+from probe.interrupts import interruptible
 from probe.model import Device
 from probe.preparation import METHODS_TERMS
 from probe.scenario import drain_ns
@@ -67,7 +68,7 @@ def measure_once(
     Somebody who interrupts the soak raises `KeyboardInterrupt`: nothing was measured.
     """
     course = _Course(scenario, folder, origin, device or Device("local"), progress, terms)
-    with engine.interruptible():
+    with interruptible():
         return course.measure()
 
 
@@ -90,7 +91,7 @@ def measure(
     place = _folder(scenario, folder)
     course = _Course(scenario, place, origin, device or Device("local"), progress, terms)
     try:
-        with engine.interruptible():
+        with interruptible():
             for index in range(1, scenario.run.repeats + 1):
                 if not each(course.repeat(index)):
                     return

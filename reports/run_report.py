@@ -18,6 +18,7 @@ from reports.page.payload import Payload
 from reports.page.subject import Subject
 from reports.sections import (
     copies,
+    energy,
     figures,
     findings,
     generation,
@@ -138,6 +139,7 @@ def _live_view(subject: Subject, payload: Payload) -> dict[str, Any]:
         "strip": regimes.strip(subject),
         "budget": live.budget(subject, frames),
         "fates": fates.fates(subject),
+        "power": energy.line(subject),
         "copies": copies.copies(subject),
         "hot": hot.hot(subject),
         "operators": operators.operators(subject),

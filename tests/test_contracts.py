@@ -12,7 +12,7 @@ import pytest
 
 import collectors
 from probe.errors import NoData, OtherDevice
-from probe.model import Collector, Device, Grade, Sample, Track, UtilisationKind
+from probe.model import Collector, Device, Grade, Sample, Sourced, Track, UtilisationKind
 
 UNITS = {
     "1", "percent", "ratio", "celsius", "hertz", "watts", "joules", "volts", "amperes", "bytes",
@@ -20,6 +20,28 @@ UNITS = {
 }  # fmt: skip
 """Base units only; formatting belongs to reports."""
 DEVICES = sorted(path for path in (Path(__file__).parent / "devices").iterdir() if path.is_dir())
+GRADED = {
+    # the rate, the share or the sum of what the kernel counts
+    Grade.MEASURED: [
+        "cpu.process", "cpu.thread", "cpu.core", "cpu.stolen", "scheduler.wait",
+        "scheduler.voluntary", "scheduler.involuntary", "pressure.stalled", "memory.minor_faults",
+        "memory.major_faults", "disk.read", "disk.written", "network.received", "network.sent",
+        "network.lost", "drm.engine", "intel_npu.occupancy", "throttle.over_current",
+        "nvidia.energy",
+    ],
+    # two clocks; volts by amperes; counts that are filled up where counters took turns
+    Grade.DERIVED: ["throttle.capped", "power.rail", "bandwidth.read", "bandwidth.written"],
+    # what was asked for stands for what runs, what a cache fetched for what the cores read
+    Grade.INFERRED: ["cpu.clock", "bandwidth.cpu_read"],
+    # a finished share, flag or estimate of a driver's or a firmware's own
+    Grade.VENDOR_STATED: [
+        "nvidia.utilisation", "nvidia.memory_busy", "nvidia.engine", "nvidia.process",
+        "nvidia.pcie", "nvidia.throttle", "jetson.gpu", "jetson.engine", "adreno.utilisation",
+        "rknpu.load", "hailo.occupancy", "amd_xdna.column", "amd_xdna.power", "power.domain",
+        "throttle.firmware", "throttle.voltage",
+    ],
+}  # fmt: skip
+"""What CONTRIBUTING's rule gives, by its examples."""
 LONGEST_PERIOD_NS = 10_000_000_000
 CLASSES = collectors.discover()
 each_collector = pytest.mark.parametrize("found", CLASSES, ids=[c.name for c in CLASSES])
@@ -88,6 +110,19 @@ def test_no_track_has_two_owners() -> None:
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.parametrize("grade", GRADED)
+def test_one_rule_gives_the_grade_whoever_reads_it(grade: Grade) -> None:
+    known = {track.name: track.grade for found in CLASSES for track in found.tracks}
+    assert {name for name in GRADED[grade] if known[name] is not grade} == set()
+
+
+def test_every_recording_is_read_by_a_test() -> None:
+    here = Path(__file__).parent
+    texts = [file.read_text(encoding="utf-8") for file in here.glob("**/test_*.py")]
+    for recording in (here / "devices/recordings").iterdir():
+        assert any(recording.name in text for text in texts), recording.name
+
+
 @each_collector
 def test_the_period_is_sane_and_the_protocol_complete(found: type[Collector]) -> None:
     assert found.period_ns is None or 10_000_000 <= found.period_ns <= LONGEST_PERIOD_NS
@@ -126,6 +161,7 @@ def test_a_device_is_read_and_left_as_it_was(found: type[Collector], root: Path)
     own = {track.name for track in found.tracks}
     try:
         collector.start(Device(root.name, root, program_pid=4242))
+        assert set(collector.sources() if isinstance(collector, Sourced) else ()) <= own
         for t_ns in (0, 1_000_000_000, 2_000_000_000):
             samples = list(collector.sample(t_ns))
             lines = [(sample.track, sample.label) for sample in samples]

@@ -3,8 +3,9 @@
 The newest driver `amdxdna` has a hwmon device of that name (`power1_input`, `temp1_input`) and
 answers an ioctl on `/dev/accel/accel*` with the utilisation of each column; both need the kernel's
 `amd_pmf` (Linux 7.0 or newer). Otherwise `xrt-smi examine -r platform` is asked for the power,
-which on most installations is N/A. While the NPU sleeps, nothing is asked that would wake it. Not
-seen on hardware: read as the driver's source and recordings show it.
+which on most installations is N/A. While the NPU sleeps, nothing is asked that would wake it: what
+`amd_pmf` knows through hwmon goes on. Not seen on hardware: read as the driver's source and
+recordings show it.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.amd_xdna.sensors import Node, Sensors
-from probe.errors import NoData, OtherDevice
+from probe.asking import Asking
+from probe.celsius import of_milli
+from probe.errors import Asleep, NoData, OtherDevice
 from probe.hwmon import chips
-from probe.kernel_file import KernelFile, read_text
-from probe.model import Device, Sample, Seen, Support, Track, UtilisationKind
+from probe.kernel_file import KernelFile, named, read_text
+from probe.model import Device, Grade, Notice, Sample, Seen, Source, Support, Track, UtilisationKind
 from probe.tool import ask
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
@@ -36,8 +40,9 @@ RELEASE: Final = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})")
 FIRST_WITH_SENSORS: Final = (7, 0)
 """Before, the ioctl had no columns to tell, and a known deadlock with the NPU's falling asleep."""
 MOST_WATTS: Final = 100.0
-COLDEST, HOTTEST = -55.0, 150.0
 LABEL: Final = "NPU"
+Said = tuple[float | None, str]
+"""Watts of the tool, and why there are none."""
 AMD_PMF: Final = "boot Linux 7.0 or newer with the module amd_pmf (CONFIG_AMD_PMF)"
 
 
@@ -51,8 +56,8 @@ class AmdXdna:
     name = "amd_xdna"
     tracks = (
         Track("amd_xdna.column", "percent", "Utilisation of the NPU's columns",
-              kind=UtilisationKind.COLUMN),
-        Track("amd_xdna.power", "watts", "Power of the NPU"),
+              Grade.VENDOR_STATED, UtilisationKind.COLUMN),
+        Track("amd_xdna.power", "watts", "Power of the NPU", Grade.VENDOR_STATED),
         Track("amd_xdna.temperature", "celsius", "Temperature of the NPU"),
     )  # fmt: skip
     period_ns = 1_000_000_000
@@ -67,13 +72,15 @@ class AmdXdna:
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self._device: Device | None = None
+        self._asking: Asking[Said] | None = None
         self._hwmon: dict[str, KernelFile] = {}
         self._node: Node | None = None
         self._status: KernelFile | None = None
         self._columns: tuple[int, ...] = ()
-        self._tool = False
+        self._tool: bool | None = None  # whether it knows; None before it was asked
+        self._refused = ""
         self._lacking: dict[str, NoData] = {}
+        self._waiting: dict[str, NoData] = {}
         self._stated: dict[str, Any] = {}
 
     def start(self, device: Device) -> None:
@@ -81,7 +88,8 @@ class AmdXdna:
         node = next(_npus(device), None)
         if node is None:
             raise _absent(device)
-        self._device, chip = device, node / "device"
+        chip = node / "device"
+        self._asking = Asking(device, lambda over: _examined(device, over))
         self._stated = {name: read_text(chip / name) for name in ("vbnv", "fw_version")}
         with suppress(OSError):
             self._status = KernelFile(chip / "power/runtime_status")
@@ -94,21 +102,33 @@ class AmdXdna:
             raise told
 
     def lacking(self) -> Mapping[str, NoData]:
-        """Return what this kernel and these tools do not tell."""
-        return self._lacking
+        """Return what this kernel and these tools do not tell, or not while the NPU sleeps."""
+        return {**self._lacking, **self._waiting}
 
-    def sample(self, t_ns: int) -> Iterable[Sample]:  # noqa: ARG002 - the protocol's
-        """Yield what the driver says now; None for all while the NPU sleeps."""
-        told = self._answer()
+    def sample(self, t_ns: int) -> Iterable[Sample | Notice]:  # noqa: ARG002 - the protocol's
+        """Yield what the driver says now; while the NPU sleeps None for all but hwmon's."""
+        asleep = self._asleep()
+        told = None if asleep else self._answer()
         if told is not None and not self._columns:
             self._columns = tuple(sorted(told.columns))
         for column in self._columns:
-            value = told.columns.get(column) if told is not None else None
-            yield Sample("amd_xdna.column", f"column {column}", value)
+            share = told.columns.get(column) if told is not None else None
+            yield Sample("amd_xdna.column", f"column {column}", share, asleep=asleep)
         if "amd_xdna.power" not in self._lacking:
-            yield Sample("amd_xdna.power", LABEL, self._watts(told))
+            yield from self._power(told, asleep=asleep)
         if "amd_xdna.temperature" not in self._lacking:
-            yield Sample("amd_xdna.temperature", LABEL, self._celsius(told))
+            value = self._celsius(told)
+            yield Sample("amd_xdna.temperature", LABEL, value, asleep=asleep and value is None)
+
+    def sources(self) -> Mapping[str, Source]:
+        """Return whether the driver answers, its hwmon device, or the tool."""
+        asked = Source("DRM_AMDXDNA_QUERY_SENSORS")
+        found = {track.name: asked for track in self.tracks} if self._node is not None else {}
+        if self._tool:
+            found["amd_xdna.power"] = Source(" ".join(EXAMINE))
+        files = {"amd_xdna.power": "power1_input", "amd_xdna.temperature": "temp1_input"}
+        opened = {track: self._hwmon.get(name) for track, name in files.items()}
+        return found | {track: Source(named([file])) for track, file in opened.items() if file}
 
     def facts(self) -> Mapping[str, Any]:
         """Return what the driver calls the chip, and the version of its firmware."""
@@ -124,8 +144,11 @@ class AmdXdna:
             self._node.close()
         self._hwmon.clear()
         self._status = self._node = None
+        if self._asking is not None:
+            self._asking.close()
+        self._asking = None
         self._columns = ()
-        self._tool = False
+        self._tool = None
 
     def _open_hwmon(self, device: Device) -> None:
         for chip, folder in chips(device):
@@ -156,57 +179,72 @@ class AmdXdna:
 
     def _look(self) -> None:
         """Say what is missing; what a sleeping NPU would answer is not known yet."""
-        told = self._answer()
-        may_tell = self._node is not None and self._asleep()
-        if self._node is not None and not may_tell and not (told and told.columns):
-            self._lacking["amd_xdna.column"] = NoData(
-                "the driver amdxdna answers without columns", remedy=AMD_PMF
-            )
-        if "power1_input" not in self._hwmon and not (may_tell or (told and told.watts)):
-            self._ask_tool()
-        if "temp1_input" not in self._hwmon and not (may_tell or (told and told.celsius)):
-            self._lacking["amd_xdna.temperature"] = NoData(
+        asleep = self._asleep()
+        told = None if asleep else self._answer()
+        if self._node is not None and not (told and told.columns):
+            why = "the driver amdxdna answers without columns"
+            self._miss("amd_xdna.column", why, asleep=asleep)
+        if "power1_input" not in self._hwmon:
+            self._tool = False if told and told.watts else None
+            if self._asking is not None and self._tool is None and not asleep:
+                self._heard(self._asking.first())
+            if not self._tool and not (told and told.watts):
+                self._miss("amd_xdna.power", self._refused, asleep=asleep)
+        if "temp1_input" not in self._hwmon and not (told and told.celsius):
+            self._miss(
+                "amd_xdna.temperature",
                 f"no hwmon device {DRIVER} with temp1_input",
+                asleep=asleep and self._node is not None,
                 remedy="boot Linux 7.2 or newer with the module amd_pmf (CONFIG_AMD_PMF)",
             )
 
-    def _ask_tool(self) -> None:
-        shown = " ".join(EXAMINE)
-        if self._device is None:
-            return
-        try:
-            text = ask(self._device, EXAMINE)
-        except NoData as absent:
-            self._lacking["amd_xdna.power"] = NoData(
-                f"no hwmon device {DRIVER}; {absent.message}", remedy=AMD_PMF
+    def _miss(self, track: str, why: str, *, asleep: bool, remedy: str = AMD_PMF) -> None:
+        """Say why a track has no value: for good, or only while the NPU sleeps."""
+        if asleep:
+            self._waiting[track] = Asleep(
+                "the NPU is not woken to be asked", remedy="look again while a program uses it"
             )
-            return
-        self._tool = watts(text) is not None
-        if not self._tool:
-            self._lacking["amd_xdna.power"] = NoData(
-                f"no hwmon device {DRIVER}; {shown} says Power: N/A", remedy=AMD_PMF
-            )
+        else:
+            self._lacking[track] = NoData(why, remedy=remedy)
 
-    def _watts(self, told: Sensors | None) -> float | None:
+    def _heard(self, said: Said) -> float | None:
+        """Take the tool's answer; one that knows nothing at first is not asked again."""
+        value, why = said
+        if self._tool is None:
+            self._tool, self._refused = value is not None, f"no hwmon device {DRIVER}; {why}"
+        return value
+
+    def _power(self, told: Sensors | None, *, asleep: bool) -> Iterator[Sample | Notice]:
+        value, t_ns = told.watts if told is not None else None, None
         if "power1_input" in self._hwmon:
-            return microwatts(self._hwmon["power1_input"].read_integer())
-        if self._tool and self._device is not None and not self._asleep():
-            try:
-                return watts(ask(self._device, EXAMINE))
-            except NoData:
-                return None
-        return told.watts if told is not None else None
+            value = microwatts(self._hwmon["power1_input"].read_integer())
+        elif value is None and self._asking is not None and self._tool is not False and not asleep:
+            unasked, answer = self._tool is None, self._asking.newest()
+            if answer is None or answer.value is None:
+                return
+            value, t_ns = self._heard(answer.value), answer.t_ns
+            if unasked and not self._tool:
+                yield Notice(f"{LABEL}: {self._refused}")
+        yield Sample("amd_xdna.power", LABEL, value, t_ns, asleep=asleep and value is None)
 
     def _celsius(self, told: Sensors | None) -> float | None:
         if "temp1_input" in self._hwmon:
-            return millidegrees(self._hwmon["temp1_input"].read_integer())
+            return of_milli(self._hwmon["temp1_input"].read_integer())
         return told.celsius if told is not None else None
 
     def _answer(self) -> Sensors | None:
-        return self._node.read() if self._node is not None and not self._asleep() else None
+        return self._node.read() if self._node is not None else None
 
     def _asleep(self) -> bool:
         return self._status is not None and self._status.read() == "suspended"
+
+
+def _examined(device: Device, over: threading.Event) -> Said:
+    try:
+        text = ask(device, EXAMINE, over=over)
+    except NoData as absent:
+        return None, absent.message
+    return watts(text), f"{' '.join(EXAMINE)} says Power: N/A"
 
 
 def watts(text: str) -> float | None:
@@ -224,11 +262,6 @@ def microwatts(read: int | None) -> float | None:
     if read is None or read == 0xFFFF * 1000:
         return None
     return read / 1e6 if 0 <= read / 1e6 <= MOST_WATTS else None
-
-
-def millidegrees(read: int | None) -> float | None:
-    """Return celsius; None for what no chip can mean."""
-    return read / 1000 if read is not None and COLDEST <= read / 1000 <= HOTTEST else None
 
 
 def _npus(device: Device) -> Iterator[Path]:

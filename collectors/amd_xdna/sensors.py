@@ -14,6 +14,8 @@ import stat
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from probe.celsius import believed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -34,7 +36,6 @@ COLUMN_LABEL: Final = "Column "
 SENTINELS: Final = frozenset({0xFFFF, 0xFFFFFFFF})
 """The tables behind the driver hold ones in every bit where the firmware gives nothing."""
 MOST_WATTS: Final = 100.0
-COLDEST, HOTTEST = -55.0, 150.0
 DIGITS: Final = 9
 """Exponents beyond this are no unit of any sensor."""
 
@@ -98,7 +99,7 @@ def parse(data: bytes) -> Sensors | None:
         elif kind == POWER:
             watts = _within(value, 0, MOST_WATTS)
         elif kind in {COLUMN, TEMPERATURE} and label.startswith("Temperature"):
-            celsius = _within(value, COLDEST, HOTTEST)
+            celsius = believed(value)
     return Sensors(watts, celsius, columns) if records else None
 
 

@@ -10,7 +10,6 @@ seen on hardware. The share of Jetson's memory controller stands with the collec
 
 from __future__ import annotations
 
-import errno
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,10 +28,12 @@ from collectors.bandwidth.sources import (
     Target,
     absent,
     controllers,
+    of_arm,
     targets,
+    uncounted,
 )
 from probe.errors import NoData, OtherDevice
-from probe.model import Device, Grade, Notice, Sample, Seen, Support, Track
+from probe.model import Device, Grade, Notice, Sample, Seen, Source, Support, Track
 from probe.tool import is_here
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ class Bandwidth:
 
     name = "bandwidth"
     tracks = (
-        Track(READ, "bytes/s", "Memory read, by everything"),
-        Track(WRITTEN, "bytes/s", "Memory written, by everything"),
+        Track(READ, "bytes/s", "Memory read, by everything", Grade.DERIVED),
+        Track(WRITTEN, "bytes/s", "Memory written, by everything", Grade.DERIVED),
         Track(CPU_READ, "bytes/s", "Memory that the program's cores read", Grade.INFERRED),
         Track(MULTIPLEXED, "percent", "Time in which memory traffic was not counted"),
     )
@@ -92,6 +93,14 @@ class Bandwidth:
         if not self._meters:
             reasons = list(self._lacking.values())
             raise next((each for each in reasons if not isinstance(each, OtherDevice)), reasons[0])
+
+    def sources(self) -> Mapping[str, Source]:
+        """Return the PMUs whose counters are open."""
+        pmus: dict[str, list[str]] = {MULTIPLEXED: [each["pmu"] for each in self._counters]}
+        for each in self._counters:
+            pmus.setdefault(each["track"], []).append(each["pmu"])
+        said = {track: ", ".join(dict.fromkeys(names)) for track, names in pmus.items()}
+        return {track: Source(f"perf_event_open: {names}") for track, names in said.items()}
 
     def lacking(self) -> Mapping[str, NoData]:
         """Return why a track has no value here."""
@@ -145,8 +154,6 @@ class Bandwidth:
         pmu = " + ".join(each.pmu.name for each in found)
         try:
             counters, still, user_only = self._on_program(device, found)
-            if not counters[0]:
-                raise ProcessLookupError(errno.ESRCH, "the program is not there")
         except OSError as error:
             self._lacking[CPU_READ] = refused(device, error, pmu, of_program=True)
             return
@@ -166,6 +173,8 @@ class Bandwidth:
         blind = ", ".join(sorted(names - {each.pmu.name for each in found}))
         if found and not blind:
             return None
+        if not names and of_arm(device):
+            return uncounted(device)
         return OtherDevice(f"{blind or 'the processor'} counts no reads from beyond its caches")
 
     def _on_program(

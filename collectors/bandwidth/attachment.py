@@ -7,6 +7,7 @@ it is done again.
 
 from __future__ import annotations
 
+import errno
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +30,8 @@ def on_program(
 ) -> tuple[list[list[Counter]], bool]:
     """Open counters on every thread of the program: a list for each target.
 
-    The second says whether the threads stood still meanwhile. Raises `OSError`.
+    The second says whether the threads stood still meanwhile. Raises `OSError`,
+    `ProcessLookupError` where the program is over before each target has a counter.
     """
     for left in reversed(range(ROUNDS)):
         before = threads(device)
@@ -38,6 +40,8 @@ def on_program(
                 _on_threads(target, before, opened, exclude_kernel=exclude_kernel)
                 for target in targets
             ]
+            if not all(found):
+                raise ProcessLookupError(errno.ESRCH, "the program is not there")
             still = threads(device) == before
             if still or not left:
                 opened.pop_all()

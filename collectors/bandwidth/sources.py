@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from collectors.bandwidth.pmu import PMUS, Pmu, Words, pmus
+from probe.devices.virtual import unless_virtual
 from probe.errors import NoData, OtherDevice
 from probe.kernel_file import read_text
 
@@ -25,11 +26,10 @@ WRITTEN: Final = "bandwidth.written"
 CPU_READ: Final = "bandwidth.cpu_read"
 LINE_BYTES: Final = 64.0
 """What a burst of DDR, and a line of the caches of x86 and Cortex-A, holds."""
-ELSEWHERE: Final = "a virtual machine shows none: measure on the device itself"
 REMEDIES: Final = {
-    "GenuineIntel": f"load the driver (`sudo modprobe intel_uncore`); {ELSEWHERE}",
-    "AuthenticAMD": "load the driver (`sudo modprobe amd_uncore`; Zen 4 or newer, Linux of 2024 or "
-    f"newer; not every client part has it); {ELSEWHERE}",
+    "GenuineIntel": "load the driver: sudo modprobe intel_uncore",
+    "AuthenticAMD": "load the driver: sudo modprobe amd_uncore (Zen 4 or newer, Linux of 2024 or "
+    "newer; not every client part has it)",
     "rockchip": "run a mainline Linux of 2024 or newer with the rockchip-dfi driver "
     "(CONFIG_DEVFREQ_EVENT_ROCKCHIP_DFI); the vendor's kernel has none",
 }
@@ -120,8 +120,25 @@ def absent(device: Device) -> NoData:
     said = " ".join(read_text(device.path(file)) or "" for file in files)
     for word, remedy in REMEDIES.items():
         if word in said:
-            return NoData(what, remedy=remedy)
-    return OtherDevice(what, remedy="no driver of Linux shows counters of this one's")
+            return NoData(what, remedy=unless_virtual(device, remedy))
+    return OtherDevice(what, remedy="none: Linux has no driver for its counters")
+
+
+def of_arm(device: Device) -> bool:
+    """Say whether the processor is one of Arm's architecture; each of them has counters."""
+    return "CPU implementer" in (read_text(device.path("/proc/cpuinfo")) or "")
+
+
+def uncounted(device: Device) -> NoData:
+    """Say that the kernel shows no counters of Arm cores, and what could be done."""
+    remedy = (
+        "boot a kernel with CONFIG_ARM_PMUV3 (before 6.4: CONFIG_HW_PERF_EVENTS), and a device "
+        "tree that has the cores' PMU"
+    )
+    return NoData(
+        f"no counters of the cores: {device.path(PMUS)}/armv8_*",
+        remedy=unless_virtual(device, remedy),
+    )
 
 
 def _target(track: str, pmu: Pmu, names: tuple[str, ...], unsettled: int) -> Target | None:

@@ -47,9 +47,12 @@ MONITORED: Final = (
 CONTROLLED: Final = ("hailo.temperature", "hailo.power")
 REMEDIES: Final = {
     "hailo.temperature": "see whether `hailortcli fw-control identify` reaches the chip",
-    "hailo.power": "use a module with a power sensor, or measure at the supply",
+    "hailo.power": "log a meter at the supply, and name its file in [power_meter]",
 }
+NOT_TOLD: Final = ("NOT_IMPLEMENTED", "UNSUPPORTED")
+"""What HailoRT's errors are called where a chip or its way there knows no such question."""
 LAST_WRITER: Final = "last writer"
+SECOND_NS: Final = 1_000_000_000
 FIRST_ANSWER_S: Final = 5.0
 """What numpy and HailoRT take to be imported on a Raspberry Pi; nothing runs meanwhile."""
 
@@ -66,16 +69,17 @@ class Hailo:
     name = "hailo"
     tracks = (
         Track("hailo.occupancy", "percent", "Time with a frame in flight on the chip",
-              Grade.VENDOR_STATED, UtilisationKind.OCCUPANCY),
+              Grade.VENDOR_STATED, UtilisationKind.OCCUPANCY, period_ns=SECOND_NS),
         Track("hailo.model_occupancy", "percent", "Time with a frame of the model in flight",
-              Grade.VENDOR_STATED, UtilisationKind.OCCUPANCY),
-        Track("hailo.model_rate", "count/s", "Frames that the model finished", Grade.VENDOR_STATED),
+              Grade.VENDOR_STATED, UtilisationKind.OCCUPANCY, period_ns=SECOND_NS),
+        Track("hailo.model_rate", "count/s", "Frames that the model finished", Grade.VENDOR_STATED,
+              period_ns=SECOND_NS),
         Track("hailo.queue", "count", "Frames waiting in a stream, on average",
-              Grade.VENDOR_STATED),
+              Grade.VENDOR_STATED, period_ns=SECOND_NS),
         Track("hailo.queue_longest", "count", "Frames waiting in a stream, at most",
-              Grade.VENDOR_STATED),
-        Track("hailo.temperature", "celsius", "Temperature of the chip"),
-        Track("hailo.power", "watts", "Power of the chip's module"),
+              Grade.VENDOR_STATED, period_ns=SECOND_NS),
+        Track("hailo.temperature", "celsius", "Temperature of the chip", period_ns=SECOND_NS),
+        Track("hailo.power", "watts", "Power of the chip's module", period_ns=SECOND_NS),
     )  # fmt: skip
     period_ns = 500_000_000
     """Twice as often as HailoRT writes, so that no report of it is missed."""
@@ -175,7 +179,7 @@ class Hailo:
         for track in CONTROLLED:
             why = refused.get(track.removeprefix("hailo."), refused.get("device"))
             if why is not None and len(found) == 1:
-                self._lacking[track] = NoData(f"{found[0].name}: {why}", remedy=REMEDIES[track])
+                self._lacking[track] = NoData(f"{found[0].name}: {why}", remedy=_remedy(track, why))
 
     def _reports(self, monitor: Monitor, t_ns: int) -> Iterator[Sample | Notice]:
         ours = {m.pid for m in self._family.members(t_ns)} if self._family is not None else None
@@ -206,8 +210,15 @@ def _no_chip() -> OtherDevice:
     return OtherDevice("no Hailo on PCI (1e60:2864, 1e60:45c4)")
 
 
+def _remedy(track: str, why: str) -> str:
+    """Return what to do; where the chip knows no such question, nothing at the chip helps."""
+    if track == "hailo.temperature" and any(each in why for each in NOT_TOLD):
+        return "none: this chip and its HailoRT do not tell"
+    return REMEDIES[track]
+
+
 def _on_the_card() -> NoData:
     return NoData(
         f"{TEN}: its scheduler runs on the card, so that HailoRT writes no report on this machine",
-        remedy="none from here: HailoRT's C++ Device::query_performance_stats() asks the card",
+        remedy="none but a C++ program of your own: HailoRT's Device::query_performance_stats()",
     )

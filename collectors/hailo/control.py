@@ -11,6 +11,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from collectors.hailo.process import PACKAGE, Asked, Process, Recorded, python
+from probe.celsius import COLDEST, HOTTEST
+from probe.errors import NoData
+from probe.labels import numbered
 from probe.model import Device, Notice, Sample
 from probe.tool import ask, is_here
 
@@ -24,7 +27,6 @@ PERIOD_NS: Final = 900_000_000
 FIRST_NS: Final = 20_000_000_000
 """The first answer comes after numpy and HailoRT are imported and the chip is opened."""
 LATER_NS: Final = 3_000_000_000
-COLDEST, HOTTEST = -55.0, 150.0
 LEAST_WATTS, MOST_WATTS = 0.1, 100.0
 """At or below the first stands a sensor that has not settled (HailoRT's own tool drops it too)."""
 
@@ -60,7 +62,7 @@ class Control:
         """Return who can be asked; raises `NoData` where `hailo_platform` is not installed."""
         addresses = [chip.address for chip in chips]
         if not is_here(device):
-            return cls(Recorded(ask(device, (PACKAGE,))), chips)
+            return cls(Recorded(_recorded(device)), chips)
         return cls(Process(python(chips[0].package), addresses), chips)
 
     def begin(self, timeout_s: float) -> dict[str, str]:
@@ -116,9 +118,7 @@ class Control:
         t_ns, found = answers(line)
         t_ns = t_ns if self._asked is not None and self._asked.timed else None
         names = [each.architecture or self._names.get(each.address, "Hailo") for each in found]
-        for place, (name, each) in enumerate(zip(names, found, strict=True)):
-            number = names[: place + 1].count(name)
-            label = name if number == 1 else f"{name} #{number}"
+        for label, each in zip(numbered(names), found, strict=True):
             if each.architecture:
                 self.architectures.add(each.architecture)
             values = (
@@ -134,6 +134,16 @@ class Control:
                 if (label, quantity) not in self._refused and self._known.get(quantity) != why:
                     self._refused.add((label, quantity))
                     yield Notice(f"{label} gives no {quantity}", {"reason": why}, t_ns)
+
+
+def _recorded(device: Device) -> str:
+    try:
+        return ask(device, (PACKAGE,))
+    except NoData as absent:
+        raise NoData(
+            f"{device.root} is a captured tree without an answer of {PACKAGE}",
+            remedy="run liveprobe on the device itself",
+        ) from absent
 
 
 def answers(line: str) -> tuple[int | None, list[Answer]]:

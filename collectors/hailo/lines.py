@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from probe.labels import nth
 from probe.model import Sample
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ def samples(document: Document, *, other: bool = False) -> Iterator[Sample]:
     for track, label, value in _values(document):
         full = f"{label}{suffix}"
         seen[track, full] += 1
-        number = seen[track, full]
-        yield Sample(track, full if number == 1 else f"{full} #{number}", value)
+        yield Sample(track, nth(full, seen[track, full]), value)
 
 
 def capacities(document: Document) -> dict[str, int]:

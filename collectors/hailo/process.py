@@ -16,7 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from probe import spent
 from probe.errors import NoData
+from probe.tool import GONE_WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,11 +99,9 @@ class Process:
         """Let the process give the chip back and end; end it where it does not."""
         if self._child.stdin is not None:
             self._child.stdin.close()
-        try:
-            self._child.wait(END_S)
-        except subprocess.TimeoutExpired:
+        if not spent.wait(self._child, END_S):
             os.killpg(self._child.pid, signal.SIGKILL)
-            self._child.wait()
+            spent.wait(self._child, GONE_WAIT_S)
         if self._child.stdout is not None:
             self._child.stdout.close()
 

@@ -9,15 +9,15 @@ Not seen on hardware: read as documented, and as boards from TX2 to Thor were re
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.jetson.sysfs import Emc, engines, gpu_clocks, gpu_load, hertz, share
-from collectors.jetson.tegrastats import Stream, parse
+from collectors.jetson.tegrastats import WORDS, Stream, parse
+from probe.clock_ranges import emc_held, ranges
+from probe.devices.power_mode import power_mode
 from probe.errors import NoData, OtherDevice
-from probe.kernel_file import KernelFile, integer, read_integer, read_text
-from probe.model import Device, Grade, Sample, Seen, Support, Track, UtilisationKind
-from probe.tool import ask
+from probe.kernel_file import KernelFile, named, read_integer, read_text
+from probe.model import Device, Grade, Sample, Seen, Source, Support, Track, UtilisationKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 RELEASE: Final = "/etc/nv_tegra_release"
 COMPATIBLE: Final = "/proc/device-tree/compatible"
 EMC_CAP: Final = "/sys/kernel/nvpmodel_clk_cap/emc"
-MODE: Final = ("nvpmodel", "-q")
-MODE_TIMEOUT_S: Final = 1.5
+SECOND_NS: Final = 1_000_000_000
 SLOW_NS: Final = 950_000_000
 """Debugfs and tegrastats once a second, less what a call may be early: the firmware answers for
 their clocks, and tegrastats prints once a second."""
@@ -43,13 +42,15 @@ class Jetson:
 
     name = "jetson"
     tracks = (
-        Track("jetson.gpu", "percent", "Busy time of the GPU", kind=_BUSY),
+        Track("jetson.gpu", "percent", "Busy time of the GPU", Grade.VENDOR_STATED, _BUSY),
         Track("jetson.gpu_clock", "hertz", "Clock of the GPU"),
-        Track("jetson.engine", "percent", "Busy time of the video engines", kind=_BUSY),
-        Track("jetson.engine_clock", "hertz", "Clock of the video and vision engines"),
+        Track("jetson.engine", "percent", "Busy time of the video engines",
+              Grade.VENDOR_STATED, _BUSY, period_ns=SECOND_NS),
+        Track("jetson.engine_clock", "hertz", "Clock of the video and vision engines",
+              period_ns=SECOND_NS),
         Track("jetson.emc", "percent", "Memory traffic, of what its clock allows", Grade.DERIVED,
-              _BUSY),
-        Track("jetson.emc_clock", "hertz", "Clock of the memory"),
+              _BUSY, SECOND_NS),
+        Track("jetson.emc_clock", "hertz", "Clock of the memory", period_ns=SECOND_NS),
     )  # fmt: skip
     period_ns = 250_000_000
     sensitive = False
@@ -96,8 +97,13 @@ class Jetson:
         self._stream = self._tegrastats(device)
         if self._stream is None and not self._from_files:
             raise self._lacking["jetson.gpu"]
-        self._facts = {"release": release, "emc_cap_hertz": read_integer(device.path(EMC_CAP)),
-                       **_power_mode(device)}  # fmt: skip
+        self._facts = {
+            "release": release,
+            "emc_cap_hertz": read_integer(device.path(EMC_CAP)),
+            "emc_held": emc_held(device),
+            "clocks_hertz": {part: [least, most] for part, least, most in ranges(device)},
+            **power_mode(device),
+        }
 
     def _tegrastats(self, device: Device) -> Stream | None:
         """Start tegrastats; without it, what the files do not give is lacking."""
@@ -113,6 +119,22 @@ class Jetson:
                         "as root; on Thor the collector nvidia reads the GPU's load",
                     )
             return None
+
+    def sources(self) -> Mapping[str, Source]:
+        """Return the files that are open, and tegrastats for what they do not give."""
+        files: dict[str, list[KernelFile | None]] = {
+            "jetson.gpu": [self._load],
+            "jetson.gpu_clock": list(self._clocks.values()),
+            "jetson.engine_clock": [rate for rate, _ in self._engines.values()],
+            "jetson.emc": [self._emc.activity],
+            "jetson.emc_clock": [self._emc.clock],
+        }
+        opened = {track: [each for each in found if each] for track, found in files.items()}
+        found = {track: Source(named(each)) for track, each in opened.items() if each}
+        if self._stream is None:
+            return found
+        streamed = Source(" ".join(WORDS), SECOND_NS)
+        return {track.name: streamed for track in self.tracks} | found
 
     def lacking(self) -> Mapping[str, NoData]:
         """Return which tracks neither the files nor tegrastats give."""
@@ -155,9 +177,10 @@ class Jetson:
                 yield Sample(track, label, None)
 
     def facts(self) -> Mapping[str, Any]:
-        """Return {"power_mode", "power_mode_id", "release", "emc_cap_hertz"}, None where unknown.
+        """Return power mode, release, and what `jetson_clocks --show` prints; None where unknown.
 
-        In place of a mode that could not be asked stands "power_mode_reason".
+        "clocks_hertz" has the least and the most that cores and GPU may choose; "emc_held" says
+        whether the memory keeps its clock. In place of a mode stands "power_mode_reason".
         """
         return self._facts
 
@@ -173,21 +196,3 @@ class Jetson:
         self._load, self._stream, self._emc = None, None, Emc(None, None)
         self._clocks.clear()
         self._engines.clear()
-
-
-def power_mode(text: str) -> dict[str, Any]:
-    """Parse what `nvpmodel -q` prints: the mode's name, and its number on a line of its own."""
-    mode: dict[str, Any] = {"power_mode": None, "power_mode_id": None}
-    lines = [line.strip() for line in text.splitlines()]
-    for line, after in pairwise([*lines, ""]):
-        key, colon, name = line.partition(":")
-        if colon and key.strip() == "NV Power Mode" and name.strip():
-            mode = {"power_mode": name.strip(), "power_mode_id": integer(after)}
-    return mode
-
-
-def _power_mode(device: Device) -> dict[str, Any]:
-    try:
-        return power_mode(ask(device, MODE, timeout_s=MODE_TIMEOUT_S))
-    except NoData as absent:
-        return {"power_mode": None, "power_mode_id": None, "power_mode_reason": absent.message}

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from probe.clock_ranges import TEGRA_GPUS
 from probe.kernel_file import KernelFile, read_text
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 LOADS: Final = ("/sys/devices/platform/gpu.0/load", "/sys/devices/gpu.0/load")
 DEVFREQ: Final = "/sys/class/devfreq"
-GPU_NODES: Final = {"gpu", "ga10b", "gv11b", "gp10b"}
-"""Names in the device tree: Orin, Xavier, TX2."""
 CLUSTER: Final = re.compile(r"gpu-(gpc)-(\d+)")
 """Thor's clocks of the GPU: `gpu-gpc-0`."""
 CLOCKS: Final = "/sys/kernel/debug/clk"
@@ -117,7 +116,7 @@ def hertz(value: int | None) -> float | None:
 def _gpu_nodes(device: Device) -> Iterator[Path]:
     for node in sorted(device.path(DEVFREQ).glob("*")):
         named = read_text(node / "device" / "of_node" / "name")
-        if named in GPU_NODES or CLUSTER.fullmatch(node.name):
+        if named in TEGRA_GPUS or CLUSTER.fullmatch(node.name):
             yield node
 
 

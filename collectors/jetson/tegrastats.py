@@ -17,8 +17,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from collectors.jetson.sysfs import hertz, share
+from probe import spent
 from probe.errors import NoData
-from probe.tool import ask, is_here
+from probe.tool import GONE_WAIT_S, ask, is_here
 
 if TYPE_CHECKING:
     from probe.model import Device
@@ -94,8 +95,9 @@ class Stream:
             return
         with suppress(ProcessLookupError):
             os.killpg(self._child.pid, signal.SIGKILL)
-        with self._child:
-            pass  # closes the pipe and waits for the end
+        if self._child.stdout is not None:
+            self._child.stdout.close()
+        spent.wait(self._child, GONE_WAIT_S)
         self._child = None
 
 

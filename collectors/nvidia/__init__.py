@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from collectors.nvidia.gpus import Gpu, gpus
 from collectors.nvidia.library import Nvml, Refusal
 from collectors.nvidia.processes import Processes
+from collectors.nvidia.readings import PCIE_NS, WINDOW_NS
 from probe.errors import NoData, OtherDevice
 from probe.family import family
 from probe.model import Device, Grade, Notice, Sample, Seen, Support, Track, UtilisationKind
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _BUSY: Final = UtilisationKind.BUSY_TIME
+_SAYS: Final = Grade.VENDOR_STATED
 JETSON: Final = "/etc/nv_tegra_release"
 
 
@@ -30,27 +32,34 @@ class Nvidia:
     Labels begin with the GPU's name, and its PCI slot where two have one name. `nvidia.utilisation`
     is the share of NVML's own window (1/6 to 1 s) in which a kernel ran, `nvidia.memory_busy` that
     in which memory was accessed (time, not bandwidth). `nvidia.throttle` is 1 while a reason holds
-    the clock down; that the GPU idles is none. `nvidia.energy` counts from the first reading.
-    `nvidia.pcie` is what went over the bus in 20 ms, once in two seconds. `nvidia.process` has no
-    line where the driver had no sample of a process; the driver knows processes by their numbers
-    outside of containers.
+    the clock down; that the GPU idles is none, and what somebody set is `nvidia.clock_setting`.
+    `nvidia.energy` counts from the first reading. `nvidia.pcie` is what went over the bus in 20 ms,
+    once in two seconds. `nvidia.process` has no line where the driver had no sample of a process;
+    the driver knows processes by their numbers outside of containers.
     """
 
     name = "nvidia"
     tracks = (
-        Track("nvidia.utilisation", "percent", "Busy time of the GPU", kind=_BUSY),
-        Track("nvidia.memory_busy", "percent", "Busy time of the GPU's memory", kind=_BUSY),
-        Track("nvidia.engine", "percent", "Busy time of its video engines", kind=_BUSY),
-        Track("nvidia.process", "percent", "Busy time of the GPU by process", kind=_BUSY),
-        Track("nvidia.process_memory", "bytes", "Memory of the GPU by process"),
+        Track("nvidia.utilisation", "percent", "Busy time of the GPU", _SAYS, _BUSY,
+              period_ns=WINDOW_NS),
+        Track("nvidia.memory_busy", "percent", "Busy time of the GPU's memory", _SAYS, _BUSY,
+              period_ns=WINDOW_NS),
+        Track("nvidia.engine", "percent", "Busy time of its video engines", _SAYS, _BUSY,
+              period_ns=WINDOW_NS),
+        Track("nvidia.process", "percent", "Busy time of the GPU by process", _SAYS, _BUSY,
+              period_ns=WINDOW_NS),
+        Track("nvidia.process_memory", "bytes", "Memory of the GPU by process",
+              period_ns=WINDOW_NS),
         Track("nvidia.memory", "bytes", "Memory of the GPU that is taken"),
         Track("nvidia.clock", "hertz", "Clocks of the GPU"),
         Track("nvidia.temperature", "celsius", "Temperature of the GPU"),
         Track("nvidia.power", "watts", "Power of the GPU"),
-        Track("nvidia.energy", "joules", "Energy of the GPU", Grade.DERIVED),
-        Track("nvidia.throttle", "count", "What holds the GPU's clock down", Grade.VENDOR_STATED),
-        Track("nvidia.pcie", "bytes/s", "Traffic between the GPU and the board"),
-    )
+        Track("nvidia.energy", "joules", "Energy of the GPU"),
+        Track("nvidia.throttle", "count", "What holds the GPU's clock down", _SAYS),
+        Track("nvidia.clock_setting", "count", "Settings that hold the GPU's clock", _SAYS),
+        Track("nvidia.pcie", "bytes/s", "Traffic between the GPU and the board", _SAYS,
+              period_ns=PCIE_NS),
+    )  # fmt: skip
     period_ns = 250_000_000
     sensitive = False
     support = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from collectors.nvidia.library import Nvml, Refusal
 from collectors.nvidia.readings import Reading, readings
 from probe.errors import NoData
+from probe.labels import numbered
 from probe.model import Notice, Sample
 
 if TYPE_CHECKING:
@@ -149,13 +150,7 @@ def _name(nvml: Nvml, handle: Any) -> tuple[str, str]:  # noqa: ANN401 - NVML's 
 def _labels(named: list[tuple[str, str]]) -> list[str]:
     """Return the names; with the slot where several have one, numbered where that is not enough."""
     several = Counter(name for name, _ in named)
-    labels = [f"{name} {slot}".strip() if several[name] > 1 else name for name, slot in named]
-    seen: Counter[str] = Counter()
-    unique = []
-    for label in labels:
-        seen[label] += 1
-        unique.append(f"{label} #{seen[label]}" if seen[label] > 1 else label)
-    return unique
+    return numbered(f"{name} {slot}".strip() if several[name] > 1 else name for name, slot in named)
 
 
 def _text(value: str | bytes) -> str:

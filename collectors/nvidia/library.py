@@ -22,12 +22,15 @@ PCI: Final = "/sys/bus/pci/devices"
 VENDOR: Final = "0x10de"
 DISPLAY: Final = "0x03"
 """NVIDIA's vendor number, and the class of what draws or computes."""
+OLDER_PACKAGE: Final = "older package"
+"""A function that this nvidia-ml-py does not know, whatever the driver has."""
 REMEDIES: Final = {
     "NVML_ERROR_DRIVER_NOT_LOADED": "load NVIDIA's driver (`modprobe nvidia`); in a container: "
     "start it with the GPU (`--gpus all`)",
     "NVML_ERROR_NO_PERMISSION": "start liveprobe as root, or as a member of the group video",
     "NVML_ERROR_LIB_RM_VERSION_MISMATCH": "reboot: the driver was updated but not loaded anew",
     "NVML_ERROR_FUNCTION_NOT_FOUND": "update NVIDIA's driver: this one is too old to tell",
+    OLDER_PACKAGE: "`pip install --upgrade nvidia-ml-py`",
     "NVML_ERROR_NOT_SUPPORTED": "none: this GPU or this kind of driver does not tell",
 }
 FOR_GOOD: Final = (
@@ -36,6 +39,7 @@ FOR_GOOD: Final = (
     "NVML_ERROR_NO_PERMISSION",
     "NVML_ERROR_INVALID_ARGUMENT",
     "NVML_ERROR_ARGUMENT_VERSION_MISMATCH",
+    OLDER_PACKAGE,
 )
 """Who is refused so need not ask again."""
 GONE: Final = ("NVML_ERROR_GPU_IS_LOST", "NVML_ERROR_DRIVER_NOT_LOADED", "NVML_ERROR_UNINITIALIZED")
@@ -105,8 +109,12 @@ class Nvml:
         except self._module.NVMLError as error:
             code = int(error.value)
             return Refusal(self._names.get(code, f"NVML error {code}"), str(error))
-        except (AttributeError, self._mismatch) as error:  # the package, or the driver, is older
+        except self._mismatch as error:  # an older driver, whose functions have other names
             return Refusal("NVML_ERROR_FUNCTION_NOT_FOUND", str(error).strip())
+        except AttributeError as error:
+            if error.obj is not self._module:
+                raise
+            return Refusal(OLDER_PACKAGE, f"this nvidia-ml-py has no {error.name}")
 
     def fact(self, question: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - NVML's answer
         """Return what NVML answers, None where it refuses."""
@@ -125,8 +133,9 @@ def _look_for(device: Device) -> None:
     if not is_here(device):
         if _has_gpu(device):
             raise NoData(
-                f"NVML speaks of the GPUs of this machine, not of those of {device.root}",
-                remedy="start liveprobe on the machine itself",
+                f"{device.root} is a captured tree: its GPU is asked through NVML, a library that "
+                "only a running driver answers",
+                remedy="run liveprobe on the device itself",
             )
         raise _no_gpu(device)
     try:

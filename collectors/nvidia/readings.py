@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from probe.celsius import believed
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,27 +23,24 @@ KILOBYTE: Final = 1000
 MOST_WATTS: Final = 20_000.0
 UNKNOWN: Final = 2**32 - 1
 MOST_HERTZ: Final = 100_000_000_000.0
-COLDEST_CELSIUS: Final = -55.0
-HOTTEST_CELSIUS: Final = 150.0
-"""Beyond these stand sentinels of 32 bits."""
 WINDOW_NS: Final = 1_000_000_000
 """A utilisation is of a window of up to a second."""
 PCIE_NS: Final = 2_000_000_000
 """A question for the bus's traffic waits for 20 ms."""
 HELD: Final = {
-    0x2: "set clock",
     0x4: "power cap",
     0x8: "hardware slowdown",
-    0x10: "sync boost",
     0x20: "thermal slowdown by software",
     0x40: "thermal slowdown by hardware",
     0x80: "power brake",
-    0x100: "display clock",
     0x200: "board limit",
     0x400: "reliability",
 }
+SET: Final = {0x2: "set clock", 0x10: "sync boost", 0x100: "display clock"}
 """Reasons that hold the clock down, by their bits (nvmlClocksEventReasons, and the two that only
-nvmlClocksThrottleReasons has). Bit 0 says that the GPU idles: nothing holds it."""
+nvmlClocksThrottleReasons has): what the GPU cannot do, and what somebody set (`nvidia-smi -lgc`, a
+group of GPUs that wait for each other). Bit 0 says that the GPU idles: nothing holds it."""
+REASONS: Final = {"nvidia.throttle": HELD, "nvidia.clock_setting": SET}
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def readings() -> list[Reading]:
             Energy(),
         ),
         Reading(
-            tuple(("nvidia.throttle", reason) for reason in HELD.values()),
+            tuple((track, name) for track, bits in REASONS.items() for name in bits.values()),
             (
                 lambda nvml, gpu: nvml.nvmlDeviceGetCurrentClocksEventReasons(gpu),
                 lambda nvml, gpu: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(gpu),
@@ -120,8 +119,8 @@ def readings() -> list[Reading]:
 
 
 def held(bits: int) -> tuple[float, ...]:
-    """Return 1 for each reason that holds the clock down, 0 for each that does not."""
-    return tuple(float(bool(bits & bit)) for bit in HELD)
+    """Return 1 for each of `REASONS` that holds the clock down, 0 for each that does not."""
+    return tuple(float(bool(bits & bit)) for reasons in REASONS.values() for bit in reasons)
 
 
 def percent(value: int) -> float | None:
@@ -132,11 +131,6 @@ def percent(value: int) -> float | None:
 def within(value: float, most: float) -> float | None:
     """Return a value from 0 to the most that it can be, None beyond."""
     return float(value) if 0 <= value <= most else None
-
-
-def celsius(value: int) -> float | None:
-    """Return degrees, None for what no chip can be."""
-    return float(value) if COLDEST_CELSIUS <= value <= HOTTEST_CELSIUS else None
 
 
 def field(nvml: Any, gpu: Any, number: int) -> Any:  # noqa: ANN401 - NVML's own types
@@ -183,12 +177,12 @@ def _temperatures() -> list[Reading]:
                 lambda nvml, gpu: nvml.nvmlDeviceGetTemperature(gpu, nvml.NVML_TEMPERATURE_GPU),
                 lambda nvml, gpu: nvml.nvmlDeviceGetTemperatureV(gpu, nvml.NVML_TEMPERATURE_GPU),
             ),
-            lambda said: (celsius(said),),
+            lambda said: (believed(said),),
         ),
         Reading(
             (("nvidia.temperature", "memory"),),
             (lambda nvml, gpu: field(nvml, gpu, nvml.NVML_FI_DEV_MEMORY_TEMP).uiVal,),
-            lambda said: (celsius(said) or None,),  # 0: this memory has no sensor
+            lambda said: (believed(said) or None,),  # 0: this memory has no sensor
         ),
     ]
 

@@ -1,9 +1,9 @@
 """How much power does the device take, and which part of it is measured at all?
 
 Every source that a device has: energy counters of the processor (RAPL), INA219, INA226, INA3221 and
-other sensors through hwmon, the rails of a Raspberry Pi 5's PMIC, the rails of a Jetson, batteries,
-the NPU of AMD. None is seen on hardware: they are read as documented and recorded. What an external
-meter measures stands with the collector `power_meter`.
+other sensors through hwmon, the rails of a Raspberry Pi 5's PMIC, the rails of a Jetson, batteries.
+None is seen on hardware: they are read as documented and recorded. What an external meter measures
+stands with the collector `power_meter`, what an NPU or a GPU takes with that one's collector.
 """
 
 from __future__ import annotations
@@ -14,27 +14,30 @@ from typing import TYPE_CHECKING, Any, Final
 
 from collectors.power import source
 from collectors.power.battery import Batteries
+from collectors.power.energy import Energies
 from collectors.power.pmic import Pmic
 from collectors.power.rapl import Rapl
 from collectors.power.sensors import Sensors
 from probe.errors import NoData, OtherDevice
 from probe.model import Device, Grade, Launch, Sample, Seen, Support, Track
+from probe.model import Source as Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from collectors.power.source import Source, Total
 
-SOURCES: Final[tuple[tuple[str, Callable[[Device], Source]], ...]] = (
-    (source.RAIL, Sensors.found),
-    (source.BATTERY, Batteries.found),
-    (source.VOLTAGE, Pmic.found),
-    (source.DOMAIN, Rapl.found),
+SOURCES: Final[tuple[tuple[tuple[str, ...], Callable[[Device], Source]], ...]] = (
+    ((source.RAIL,), Energies.found),
+    ((source.RAIL,), Sensors.found),
+    ((source.BATTERY,), Batteries.found),
+    ((source.VOLTAGE, source.RAIL), Pmic.found),
+    ((source.DOMAIN,), Rapl.found),
 )
-"""What finds each source, with the track that only it gives; the first that has a total covers the
+"""What finds each source, with the tracks whose lack it explains; the first with a total covers the
 most: the input of a Jetson, a battery that discharges, the rails of a Pi, the processor."""
-EARLY_NS: Final = 50_000_000
-"""A reading that comes so much before its time counts as due: the engine's clock jitters."""
+SLOW_NS: Final = 1_000_000_000
+"""Between two readings of what counts energy, averages by itself, or is asked of a tool."""
 METER: Final = "measure at the supply: log an external meter and name its file in [power_meter]"
 
 
@@ -49,11 +52,13 @@ class Power:
     tracks = (
         Track(source.TOTAL, "watts", "Power of the device", Grade.DERIVED),
         Track(source.RAIL, "watts", "Power of the rails", Grade.DERIVED),
-        Track(source.DOMAIN, "watts", "Power of the processor's domains", Grade.DERIVED),
-        Track(source.BATTERY, "watts", "Power that the batteries give", Grade.DERIVED),
-        Track(source.ACCELERATOR, "watts", "Power of the accelerators", Grade.VENDOR_STATED),
-        Track(source.VOLTAGE, "volts", "Voltage of the supply"),
-    )
+        # On many processors an estimate of their own.
+        Track(source.DOMAIN, "watts", "Power of the processor's domains", Grade.VENDOR_STATED,
+              period_ns=SLOW_NS),
+        Track(source.BATTERY, "watts", "Power that the batteries give", Grade.DERIVED,
+              period_ns=SLOW_NS),
+        Track(source.VOLTAGE, "volts", "Voltage of the supply", period_ns=SLOW_NS),
+    )  # fmt: skip
     period_ns = 250_000_000
     sensitive = False
     support = (
@@ -62,16 +67,19 @@ class Power:
                 "root, or energy_uj readable"),
         Support("Jetson", (source.TOTAL, source.RAIL),
                 "hwmon ina3221 in*_input, curr*_input", Seen.RECORDINGS),
+        Support("Jetson Nano, TX1, TX2, Xavier with Jetson Linux to 32",
+                (source.TOTAL, source.RAIL),
+                "/sys/bus/i2c/drivers/ina3221x/*/iio:device*/in_power*_input", Seen.FORMAT),
         Support("boards with INA219, INA226 or another sensor", (source.RAIL,),
-                "hwmon power*_input", Seen.FORMAT,
+                "hwmon power*_input", Seen.RECORDINGS,
                 "power.total in the scenario, to call a line the device"),
+        Support("boards with a counter of energy", (source.RAIL,), "hwmon energy*_input",
+                Seen.FORMAT),
         Support("Raspberry Pi 5", (source.TOTAL, source.RAIL, source.VOLTAGE),
                 "vcgencmd pmic_read_adc", Seen.RECORDINGS,
                 "vcgencmd (libraspberrypi-bin or raspi-utils), group video"),
         Support("laptops, while they discharge", (source.TOTAL, source.BATTERY),
-                "/sys/class/power_supply/*/power_now", Seen.FORMAT),
-        Support("AMD XDNA", (source.ACCELERATOR,), "hwmon amdxdna power1_input", Seen.FORMAT,
-                "Linux 7.0 with amd_pmf"),
+                "/sys/class/power_supply/*/power_now", Seen.RECORDINGS),
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -89,16 +97,15 @@ class Power:
 
     def start(self, device: Device) -> None:
         """Open what the device has; raises `NoData` where nothing tells of power."""
-        for track, find in SOURCES:
+        for tracks, find in SOURCES:
             try:
                 found = find(device)
             except NoData as absent:
-                self._lacking[track] = absent
+                self._note(tracks, absent)
                 continue
             self._open.callback(found.close)
             self._sources.append(found)
         if not self._sources:
-            self._lacking.setdefault(source.ACCELERATOR, OtherDevice("no sensor of this kind"))
             raise self._nothing(device)
         self._chosen = next((each for each in self._sources if each.total is not None), None)
         self._explain()
@@ -107,12 +114,23 @@ class Power:
         """Return why a track has no value here."""
         return self._lacking
 
+    def sources(self) -> Mapping[str, Place]:
+        """Return what is open; the total's is the place of the line that stands for the device."""
+        found: dict[str, Place] = {}
+        for each in self._sources:
+            for track, place in each.places.items():
+                found[track] = _both(found.get(track), place)
+            for track, label in each.lines:
+                if label == self._named or (self._named is None and each is self._chosen):
+                    found[source.TOTAL] = each.places[track]
+        return found
+
     def sample(self, t_ns: int) -> Iterable[Sample]:
         """Yield what each source that is due says now."""
         for each in self._sources:
             if t_ns < self._due_ns.get(each, t_ns):
                 continue
-            self._due_ns[each] = t_ns + each.every_ns - EARLY_NS
+            self._due_ns[each] = t_ns + each.every_ns - source.EARLY_NS
             for sample in each.read(t_ns):
                 if sample.track != source.TOTAL:
                     yield sample
@@ -143,15 +161,21 @@ class Power:
             "grade": total.grade.value,
         }  # fmt: skip
 
+    def _note(self, tracks: tuple[str, ...], absent: NoData) -> None:
+        """Keep why a source is not there; what is missing here counts before another device's."""
+        other = isinstance(absent, OtherDevice)
+        for track in tracks[:1] if other else tracks:
+            if isinstance(self._lacking.get(track), OtherDevice | None):
+                self._lacking[track] = absent
+
     def _explain(self) -> None:
         """Say of each track without a line why."""
         lines = [line for each in self._sources for line in each.lines]
         given = {track for track, _ in lines}
         for track in given & set(self._lacking):
             del self._lacking[track]
-        for track in (source.RAIL, source.ACCELERATOR):
-            if track not in given:
-                self._lacking.setdefault(track, OtherDevice("no sensor of this kind"))
+        if source.RAIL not in given:
+            self._lacking.setdefault(source.RAIL, OtherDevice("no sensor of this kind"))
         for each in self._sources:
             why = each.waiting() if isinstance(each, Batteries) else None
             if why is not None:
@@ -170,7 +194,8 @@ class Power:
             )
 
     def _nothing(self, device: Device) -> NoData:
-        told = [each for each in self._lacking.values() if not isinstance(each, OtherDevice)]
+        lacks = dict.fromkeys(self._lacking.values())  # one may explain several tracks
+        told = [each for each in lacks if not isinstance(each, OtherDevice)]
         if len(told) == 1:
             return told[0]
         looked = [device.path(place) for place in ("/sys/class/hwmon", "/sys/class/power_supply")]
@@ -178,3 +203,11 @@ class Power:
         return NoData(
             said or f"no power sensor and no battery: {looked[0]}, {looked[1]}", remedy=METER
         )
+
+
+def _both(one: Place | None, other: Place) -> Place:
+    """Return two places of one track as one, with the longer period, which holds for both."""
+    if one is None:
+        return other
+    periods = [each for each in (one.period_ns, other.period_ns) if each is not None]
+    return Place(f"{one.place}; {other.place}", max(periods, default=None))

@@ -20,8 +20,9 @@ from collectors.power.source import (
     together,
 )
 from probe.errors import NoData, OtherDevice
-from probe.kernel_file import KernelFile, read_integer, read_text
+from probe.kernel_file import KernelFile, named, read_integer, read_text
 from probe.model import Device, Sample
+from probe.model import Source as Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +64,9 @@ class Batteries:
         self._cells = cells
         self._mains = mains
         self.lines = tuple((BATTERY, cell.label) for cell in cells)
+        gauges = (cell.power or cell.current for cell in cells)
+        place = named(each for each in gauges if each is not None)
+        self.places = {BATTERY: Place(place, self.every_ns)}
         self.facts: dict[str, object] = {}
         on_battery = not self._fed() and any(_is(cell, DISCHARGING) for cell in cells)
         self.total = (
@@ -167,7 +171,7 @@ def _cell(folder: Path, opened: ExitStack) -> Cell | None:
 
 def _opened(path: Path, opened: ExitStack) -> KernelFile | None:
     with suppress(OSError):
-        file = KernelFile(path)
+        file = KernelFile(path, again=lambda: path)  # supplies keep their names
         opened.callback(file.close)
         return file
     return None

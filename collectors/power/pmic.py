@@ -11,15 +11,26 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from collectors.power.source import RAIL, TOTAL, VOLTAGE, Total, plausible, together
+from collectors.power.source import (
+    EARLY_NS,
+    RAIL,
+    TOTAL,
+    VOLTAGE,
+    Total,
+    plausible,
+    together,
+)
+from probe.asking import Asking
 from probe.errors import NoData, OtherDevice
 from probe.kernel_file import read_text
 from probe.model import Device, Sample
+from probe.model import Source as Place
 from probe.tool import ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+PERIOD_NS: Final = 1_000_000_000
 MODEL: Final = re.compile(r"Raspberry Pi")
 ADC: Final = ("vcgencmd", "pmic_read_adc")
 LINE: Final = re.compile(
@@ -36,11 +47,14 @@ MOST_AMPERES: Final = 60.0
 class Pmic:
     """Watts of each rail, their sum, and the voltage at the input, once a second."""
 
-    every_ns = 1_000_000_000
+    every_ns = 0
+    """An answer that came is taken at every reading."""
 
-    def __init__(self, device: Device, rails: tuple[str, ...]) -> None:
-        self._device = device
+    def __init__(self, asking: Asking[str], rails: tuple[str, ...]) -> None:
+        self._asking = asking
+        self._due_ns = 0
         self._rails = rails
+        self.places = dict.fromkeys((RAIL, VOLTAGE), Place(" ".join(ADC), PERIOD_NS))
         self.lines = tuple((RAIL, rail) for rail in rails)
         self.facts: dict[str, object] = {}
         self.total: Total | None = Total(
@@ -52,34 +66,40 @@ class Pmic:
         """Return the chip of a Raspberry Pi; raises `NoData` where the firmware has none."""
         if not MODEL.match(read_text(device.path("/proc/device-tree/model")) or ""):
             raise OtherDevice("not a Raspberry Pi")
-        text = ask(device, ADC)
+        asking = Asking(device, lambda over: ask(device, ADC, over=over))
+        text = asking.first()
         readings = adc(text)
         rails = tuple(rail for rail, kind in readings if kind == "A")
         unpaired = [rail for rail in rails if (rail, "V") not in readings]
         if not rails or unpaired:
+            asking.close()
             what = f"no voltage of {unpaired[0]}" if unpaired else repr(text[:80])
             raise NoData(
                 f"{' '.join(ADC)}: {what}",
                 remedy="only a Raspberry Pi 5 measures its rails; on others put a meter into the "
                 "supply: scenario table [power_meter]",
             )
-        return cls(device, rails)
+        return cls(asking, rails)
 
-    def read(self, t_ns: int) -> Iterator[Sample]:  # noqa: ARG002 - the protocol's
-        """Ask the firmware; None for all where it does not answer, for the sum without a rail."""
-        try:
-            readings = adc(ask(self._device, ADC))
-        except NoData:
-            readings = {}
+    def read(self, t_ns: int) -> Iterator[Sample]:
+        """Yield what was answered; None for all where nothing was, for the sum without a rail."""
+        due = t_ns >= self._due_ns
+        if due:
+            self._due_ns = t_ns + PERIOD_NS - EARLY_NS
+        answer = self._asking.newest(due=due)
+        if answer is None:
+            return
+        readings = adc(answer.value or "")
         watts = [_watts(readings, rail) for rail in self._rails]
         for rail, value in zip(self._rails, watts, strict=True):
-            yield Sample(RAIL, rail, value)
+            yield Sample(RAIL, rail, value, answer.t_ns)
         if self.total is not None:
-            yield Sample(TOTAL, self.total.label, together(watts))
-        yield Sample(VOLTAGE, SUPPLY, readings.get((SUPPLY, "V")))
+            yield Sample(TOTAL, self.total.label, together(watts), answer.t_ns)
+        yield Sample(VOLTAGE, SUPPLY, readings.get((SUPPLY, "V")), answer.t_ns)
 
     def close(self) -> None:
-        """Nothing is open between two questions."""
+        """Ask no more."""
+        self._asking.close()
 
 
 def adc(text: str) -> dict[tuple[str, str], float | None]:

@@ -11,10 +11,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from collectors.power.source import DOMAIN, TOTAL, Total, numbered, together
+from collectors.power.source import DOMAIN, TOTAL, Total, together
+from probe.devices.virtual import unless_virtual
 from probe.errors import NoData, OtherDevice
-from probe.kernel_file import KernelFile, read_integer, read_text
+from probe.kernel_file import KernelFile, named, read_integer, read_text
+from probe.labels import numbered
 from probe.model import Device, Sample
+from probe.model import Source as Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -77,6 +80,7 @@ class Rapl:
     def __init__(self, zones: list[Zone], *, whole: bool) -> None:
         self._zones = zones
         self.lines = tuple((DOMAIN, zone.label) for zone in zones)
+        self.places = {DOMAIN: Place(named(zone.file for zone in zones), self.every_ns)}
         self.facts: dict[str, object] = {}
         self._parts, self.total = _total(zones) if whole else ([], None)
 
@@ -180,6 +184,7 @@ def _absent(device: Device) -> NoData:
         return OtherDevice("the processor has no energy counters")
     return NoData(
         f"no energy counter: {device.path(POWERCAP)}/intel-rapl:*",
-        remedy="load the driver (`sudo modprobe intel_rapl_msr`, for AMD as well); a virtual "
-        "machine has none: measure on the device itself",
+        remedy=unless_virtual(
+            device, "load the driver: sudo modprobe intel_rapl_msr (for AMD as well)"
+        ),
     )

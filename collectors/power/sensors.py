@@ -1,8 +1,9 @@
-"""What do power sensors on the board say: INA219, INA226, INA3221 and others, through hwmon?
+"""What do power sensors on the board say: INA219, INA226, INA3221 and others, through hwmon or IIO?
 
-Read as documented and recorded, not seen on hardware. A chip measures the drop over a resistor;
-where the driver was told another resistor than the board has, all is wrong by that factor, so the
-resistors stand in the facts. Which line is the whole device is known of Jetson boards alone.
+Read as recorded, of the kernel's drivers ina2xx and ina3221 on simulated chips; not on hardware. A
+chip measures the drop over a resistor; where the driver was told another resistor than the board
+has, all is wrong by that factor, so the resistors stand in the facts. Which line is the whole
+device is known of Jetson boards alone.
 """
 
 from __future__ import annotations
@@ -12,20 +13,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from collectors.power import iio
 from collectors.power.source import (
-    ACCELERATOR,
     RAIL,
     TOTAL,
     Total,
-    numbered,
     of_micro,
     of_product,
     together,
 )
 from probe.errors import NoData, OtherDevice
-from probe.hwmon import chips
-from probe.kernel_file import KernelFile, read_integer, read_text
+from probe.hwmon import chip_file, chips
+from probe.kernel_file import KernelFile, named, read_integer, read_text
+from probe.labels import numbered
 from probe.model import Device, Sample
+from probe.model import Source as Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 SUPPLIES: Final = "/sys/class/power_supply"
 TRIPLE: Final = "ina3221"
 XDNA: Final = "amdxdna"
+"""The NPU's own collector reads it, which knows what its driver gives for "not known"."""
 CHANNELS: Final = (1, 2, 3)
 """Of an INA3221; 4 to 6 are its shunts, 7 is their sum."""
 MICRO: Final = 1e6
@@ -51,16 +54,22 @@ it is fed from there; adding both would count it twice."""
 
 @dataclass
 class Line:
-    """A power file, or the voltage and the current of a rail."""
+    """A power file, or the voltage and the current of a rail.
+
+    `micro` is how many microwatts one of the file means.
+    """
 
     track: str
     label: str
     files: tuple[KernelFile, ...]
+    micro: int = 1
 
     def watts(self) -> float | None:
         """Return what it says now, None where it says nothing."""
         values = [file.read_integer() for file in self.files]
-        return of_micro(values[0]) if len(values) == 1 else of_product(values[0], values[1], MICRO)
+        if len(values) > 1:
+            return of_product(values[0], values[1], MICRO)
+        return None if values[0] is None else of_micro(values[0] * self.micro)
 
 
 class Sensors:
@@ -71,6 +80,10 @@ class Sensors:
     def __init__(self, found: list[Line], facts: dict[str, object], *, jetson: bool) -> None:
         self._lines = found
         self.lines = tuple((line.track, line.label) for line in found)
+        self.places = {
+            track: Place(named(line.files[0] for line in found if line.track == track))
+            for track in dict(self.lines)
+        }
         self.facts = facts
         rails = [line.label for line in found if line.track == RAIL]
         self._parts, self.total = _jetson(rails) if jetson else ([], None)
@@ -84,17 +97,19 @@ class Sensors:
         refused: list[str] = []
         shunts: dict[str, int] = {}
         with ExitStack() as opened:
+            every: list[tuple[str, str, tuple[Path, ...], int]]
+            every = [(RAIL, label, (path,), iio.MICRO) for label, path in iio.rails(device)]
             for name, chip in chips(device):
-                if _plain(name) in supplies:  # the twin of a battery
+                if _plain(name) not in supplies:  # else it is the twin of a battery
+                    every += [(*line, 1) for line in _of_chip(chip, name)]
+                    shunts |= _shunts(chip, name)
+            for track, label, paths, micro in every:
+                try:
+                    files = tuple([_open(path, opened) for path in paths])
+                except OSError as error:
+                    refused.append(f"{paths[0]}: {error.strerror}")
                     continue
-                for track, label, paths in _of_chip(chip, name):
-                    try:
-                        files = tuple([_open(path, opened) for path in paths])
-                    except OSError as error:
-                        refused.append(f"{paths[0]}: {error.strerror}")
-                        continue
-                    lines.append(Line(track, label, files))
-                shunts |= _shunts(chip, name)
+                lines.append(Line(track, label, files, micro))
             if not lines and refused:
                 remedy = "run liveprobe as root, or where /sys is not masked"
                 raise NoData(refused[0], remedy=remedy)
@@ -137,6 +152,8 @@ def _jetson(rails: list[str]) -> tuple[list[str], Total | None]:
 
 def _of_chip(chip: Path, name: str) -> Iterator[tuple[str, str, tuple[Path, ...]]]:
     """Yield (track, label, files) of each line of a chip."""
+    if name == XDNA:
+        return
     if name == TRIPLE:
         for channel in CHANNELS:
             files = (chip / f"in{channel}_input", chip / f"curr{channel}_input")
@@ -152,7 +169,7 @@ def _of_chip(chip: Path, name: str) -> Iterator[tuple[str, str, tuple[Path, ...]
         own = read_text(chip / f"power{number}_label") or (
             f"power{number}" if len(powers) > 1 else ""
         )
-        yield ACCELERATOR if name == XDNA else RAIL, f"{known_as} {own}".strip(), (file,)
+        yield RAIL, f"{known_as} {own}".strip(), (file,)
     pair = (chip / "in1_input", chip / "curr1_input")
     if not powers and name.startswith("ina") and all(file.exists() for file in pair):
         yield RAIL, known_as, pair
@@ -175,7 +192,7 @@ def _shunts(chip: Path, name: str) -> dict[str, int]:
 
 
 def _open(path: Path, opened: ExitStack) -> KernelFile:
-    file = KernelFile(path)
+    file = chip_file(path)
     opened.callback(file.close)
     return file
 

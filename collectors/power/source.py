@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -13,14 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from probe.model import Sample
+    from probe.model import Source as Place
 
 TOTAL: Final = "power.total"
 RAIL: Final = "power.rail"
 DOMAIN: Final = "power.domain"
 BATTERY: Final = "power.battery"
-ACCELERATOR: Final = "power.accelerator"
 VOLTAGE: Final = "power.voltage"
 
+EARLY_NS: Final = 50_000_000
+"""A reading that comes so much before its time counts as due: the engine's clock jitters."""
 MOST_WATTS: Final = 100_000.0
 """No computer on a desk or in a rack takes more; beyond stand counters that went wrong."""
 SENTINELS: Final = frozenset({2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1, -(2**31)})
@@ -41,12 +42,13 @@ class Source(Protocol):
     """One kind of power sensor.
 
     `lines` are the (track, label) pairs that it may give, besides `TOTAL`, which it gives where it
-    has a `total`; it is read every `every_ns` at most.
+    has a `total`; it is read every `every_ns` at most. `places` say where each track is read.
     """
 
     lines: tuple[tuple[str, str], ...]
     total: Total | None
     every_ns: int
+    places: dict[str, Place]
     facts: dict[str, object]
 
     def read(self, t_ns: int) -> Iterable[Sample]:
@@ -84,13 +86,3 @@ def together(values: Iterable[float | None]) -> float | None:
     found = list(values)
     known = [each for each in found if each is not None]
     return plausible(sum(known)) if found and len(known) == len(found) else None
-
-
-def numbered(labels: Iterable[str]) -> list[str]:
-    """Return the labels told apart: the second `VDD_IN` becomes `VDD_IN #2`."""
-    seen: Counter[str] = Counter()
-    found = []
-    for label in labels:
-        seen[label] += 1
-        found.append(label if seen[label] == 1 else f"{label} #{seen[label]}")
-    return found

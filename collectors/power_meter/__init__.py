@@ -8,11 +8,13 @@ file is read on as it grows; what stood in it before the run is not the run's.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.power_meter.columns import Layout, Row, layout, row
 from collectors.power_meter.tail import Tail
-from probe.errors import NoData, SwitchedOff
+from probe.errors import NoData, SwitchedOff, Unmet
 from probe.model import Device, Launch, Notice, Sample, Seen, Support, Track
 
 if TYPE_CHECKING:
@@ -71,11 +73,20 @@ class PowerMeter:
         self._counts: Counter[str] = Counter()
 
     def attach(self, launch: Launch) -> Mapping[str, str]:
-        """Learn of the file and of the clocks; raises `SwitchedOff` where no file is named."""
+        """Learn of the file and of the clocks; raises `SwitchedOff` where no file is named.
+
+        Raises `Unmet` for a file that is named and cannot be used: a run without it is not the one
+        that was asked for.
+        """
         self._options = launch.options.get("power_meter") or {}
         self._wall_offset_ns = launch.wall_offset_ns
         if not self._options.get("path"):
             raise _unnamed("the scenario")
+        try:
+            with closing(Tail(Path(str(self._options["path"])))) as tail:
+                layout(tail.first, self._options)
+        except NoData as absent:
+            raise Unmet(absent.message, remedy=absent.remedy) from absent
         return {}
 
     def start(self, device: Device) -> None:

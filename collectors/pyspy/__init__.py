@@ -21,7 +21,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.pyspy.refusal import refused
-from probe.errors import NoData, SwitchedOff
+from probe.errors import NoData, SwitchedOff, Unmet
 from probe.family import Family, family
 from probe.kernel_file import integer
 from probe.model import Device, Launch, Notice, Sample, Seen, Support, Track, UtilisationKind
@@ -85,13 +85,18 @@ class Pyspy:
         self._before: tuple[int, float] | None = None
         self._ended_cpu_s = 0.0
         self._notes: list[dict[str, Any]] = []
+        self._lost: list[dict[str, Any]] = []
         self._refused = 0
+        self._why: NoData | None = None
         self._written = 0
         self._said = ""
         self._seen: dict[str, int] = {}
 
     def attach(self, launch: Launch) -> Mapping[str, str]:
-        """Return what lets the sampler in; raises `SwitchedOff` where nobody asked for it."""
+        """Return what lets the sampler in; raises `SwitchedOff` where nobody asked for it.
+
+        Raises `Unmet` where somebody did, and there is no sampler.
+        """
         options = launch.options.get("pyspy") or {}
         self._mode = str(options.get("mode", "off"))
         self._rate_hz = int(options.get("rate", self._rate_hz))
@@ -126,8 +131,12 @@ class Pyspy:
         if not current.ask_to_end():
             return
         kept = self._conclude(current)
-        if not kept and not self._notes and t_ns - self._first_ns > PATIENCE_NS:
-            raise self._reason()
+        if not kept and not self._notes:
+            why = self._reason()
+            if t_ns - self._first_ns > PATIENCE_NS:
+                self._why = None  # it is told now
+                raise why
+            self._why = why
         if len(self._notes) >= MOST_RECORDINGS or self._written > MOST_BYTES:
             size = f"{len(self._notes)} recordings of {self._written / 1e6:.0f} MB"
             yield Notice(f"sampling stopped: {size} are the most that is kept")
@@ -136,20 +145,27 @@ class Pyspy:
             self._begun_ns = t_ns
 
     def stop(self) -> None:
-        """End the recording, and leave the notes beside the tapes."""
+        """End the recording, and leave the notes; raises `NoData` where it was refused to the end.
+
+        A run may be over before the patience is.
+        """
         if self._current is not None:
             self._current.end()
             self._conclude(self._current)
         self._current = None
+        why, self._why = self._why, None
+        if why is not None and not self._notes and not self._lost:
+            raise why
 
     def facts(self) -> Mapping[str, Any]:
-        """Return mode, rate, version, recordings, CPU time, and how often py-spy was refused."""
+        """Return mode, rate, version, CPU time, and what became of the recordings."""
         return {
             "mode": self._mode,
             "rate_hz": self._rate_hz,
             "version": _version(),
             "recordings": len(self._notes),
             "refused": self._refused,
+            "lost": self._lost,
             "cpu_ns": round(self._ended_cpu_s * 1e9),
         }
 
@@ -164,6 +180,7 @@ class Pyspy:
             raise NoData(
                 f"{self._tool}: {error.strerror}", remedy="make it runnable: pip install py-spy"
             ) from error
+        self._leave_notes()
 
     def _words(self) -> list[str]:
         how = "--native" if self._mode == "native" else "--nonblocking"
@@ -177,30 +194,43 @@ class Pyspy:
         """Keep the notes of a recording that wrote its file; say whether it did."""
         self._ended_cpu_s += recording.cpu_s
         self._current, self._before = None, None
-        kept = recording.file.exists() and not recording.notes.get("killed")
-        if kept:
-            self._written += recording.file.stat().st_size
+        size = recording.file.stat().st_size if recording.file.exists() else 0
+        if size:
+            self._written += size
             self._notes.append(recording.notes)
+        elif recording.sampled:
+            begun, ended = recording.notes["started_ns"], recording.notes.get("ended_ns")
+            self._lost.append({"from_ns": begun, "to_ns": ended, "why": recording.why})
         else:
             self._refused += 1
             self._said = recording.said
         self._leave_notes()
-        return kept
+        return size > 0
 
     def _leave_notes(self) -> None:
-        """Write what was noted, each time anew: a killed harness leaves what it had."""
+        """Write what was noted, each time anew: a killed harness leaves what it had.
+
+        The recording that runs is in it, too: where this fails later, as on a full disk, what the
+        sampler wrote is still found.
+        """
         if self._folder is None:
             return
+        running = [] if self._current is None else [self._current.notes]
         document = {
             "mode": self._mode,
             "rate_hz": self._rate_hz,
-            "recordings": self._notes,
+            "recordings": [*self._notes, *running],
+            "lost": self._lost,
             "seen": self._seen,
         }
         file = self._folder / NOTES
-        with suppress(OSError):  # a full disk: the tapes say so, too
-            file.with_suffix(".partial").write_text(json.dumps(document), encoding="utf-8")
-            file.with_suffix(".partial").replace(file)
+        partial = file.with_suffix(".partial")
+        try:
+            partial.write_text(json.dumps(document), encoding="utf-8")
+            partial.replace(file)
+        except OSError:  # a full disk: the tapes say so, too
+            with suppress(OSError):
+                partial.unlink()
 
     def _share(self, t_ns: int) -> Iterator[Sample]:
         current = self._current
@@ -236,11 +266,11 @@ class Pyspy:
 
 
 def _found() -> str:
-    """Return py-spy of this environment, else one on the PATH; raises `NoData` without."""
+    """Return py-spy of this environment, else one on the PATH; raises `Unmet` without."""
     own = sysconfig.get_path("scripts")
     tool = shutil.which("py-spy", path=own) or shutil.which("py-spy")
     if tool is None:
-        raise NoData(
+        raise Unmet(
             f"py-spy: neither in {own} nor on the PATH",
             remedy="pip install py-spy (it has wheels for x86-64, i686, aarch64 and armv7)",
         )

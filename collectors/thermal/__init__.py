@@ -11,20 +11,18 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from collectors.thermal.sensors import ZONES, fans, sensors, trip_points
+from collectors.thermal.sensors import ZONES, fans, opened, sensors, trip_points
+from probe.celsius import of_milli
+from probe.devices.virtual import unless_virtual
 from probe.errors import NoData, OtherDevice
 from probe.hwmon import HWMON
-from probe.kernel_file import KernelFile
-from probe.model import Device, Sample, Seen, Support, Track
+from probe.kernel_file import KernelFile, named
+from probe.model import Device, Sample, Seen, Source, Support, Track
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import TypeGuard
 
-COLDEST_CELSIUS: Final = -55.0
-HOTTEST_CELSIUS: Final = 150.0
-"""Silicon is specified within these; beyond stand sentinels: -256 (Jetson, sensor off), -274
-(the kernel's THERMAL_TEMP_INVALID), 255 (an unconnected input)."""
 FASTEST_PER_MINUTE: Final = 100_000
 """Twice what the fastest fans of racks turn; beyond stand sentinels of 16 and 32 bits."""
 
@@ -32,8 +30,9 @@ FASTEST_PER_MINUTE: Final = 100_000
 class Thermal:
     """Temperatures of all sensors and speeds of all fans, four times a second.
 
-    A sensor that sleeps, fails or goes away leaves null; one that shows up later is not seen. The
-    trip points of each zone, in celsius by type, stand in the collector's facts.
+    A sensor that sleeps, fails or goes away leaves null, until its driver is bound anew; one that
+    was not there at the start is not seen. The trip points of each zone, in celsius by type, stand
+    in the collector's facts.
     """
 
     name = "thermal"
@@ -51,7 +50,10 @@ class Thermal:
             Seen.RECORDINGS,
         ),
         Support(
-            "any Linux with a fan", ("thermal.fan",), "/sys/class/hwmon/*/fan*_input", Seen.FORMAT
+            "any Linux with a fan",
+            ("thermal.fan",),
+            "/sys/class/hwmon/*/fan*_input",
+            Seen.RECORDINGS,
         ),
     )
 
@@ -66,7 +68,7 @@ class Thermal:
         refused = []
         for label, path in sensors(device):
             try:
-                self._sensors[label] = KernelFile(path)
+                self._sensors[label] = opened(path)
             except OSError as error:
                 refused.append(f"{path}: {error.strerror}")
         if refused and not self._sensors:
@@ -78,16 +80,24 @@ class Thermal:
             raise NoData(
                 f"no temperature sensor: neither {zones}/thermal_zone*/temp nor "
                 f"{hwmon}/hwmon*/temp*_input",
-                remedy="load the board's sensor driver (`modprobe coretemp` on Intel, `k10temp` on "
-                "AMD); a virtual machine has none: measure on the device itself",
+                remedy=unless_virtual(
+                    device,
+                    "load the board's sensor driver: sudo modprobe coretemp (Intel) or k10temp "
+                    "(AMD)",
+                ),
             )
         for label, path in fans(device):
             with suppress(OSError):
-                self._fans[label] = KernelFile(path)
+                self._fans[label] = opened(path)
         self._trips = {
-            zone: {kind: celsius(value) for kind, value in points.items()}
+            zone: {kind: of_milli(value) for kind, value in points.items()}
             for zone, points in trip_points(device).items()
         }
+
+    def sources(self) -> Mapping[str, Source]:
+        """Return the sensors that are open."""
+        opened = {"thermal.temperature": self._sensors, "thermal.fan": self._fans}
+        return {track: Source(named(files.values())) for track, files in opened.items() if files}
 
     def lacking(self) -> Mapping[str, NoData]:
         """Return why there are no fans, where there are none."""
@@ -96,7 +106,7 @@ class Thermal:
     def sample(self, t_ns: int) -> Iterable[Sample]:  # noqa: ARG002 - the protocol's
         """Yield the temperature of every sensor, null where it gave none."""
         for label, sensor in self._sensors.items():
-            yield Sample("thermal.temperature", label, celsius(sensor.read_integer()))
+            yield Sample("thermal.temperature", label, of_milli(sensor.read_integer()))
         for label, fan in self._fans.items():
             turns = fan.read_integer()
             yield Sample("thermal.fan", label, float(turns) if known_turns(turns) else None)
@@ -111,14 +121,6 @@ class Thermal:
             file.close()
         self._sensors.clear()
         self._fans.clear()
-
-
-def celsius(millidegrees: int | None) -> float | None:
-    """Return degrees, None for what no sensor of a working chip can mean."""
-    if millidegrees is None:
-        return None
-    degrees = millidegrees / 1000
-    return degrees if COLDEST_CELSIUS <= degrees <= HOTTEST_CELSIUS else None
 
 
 def known_turns(turns: int | None) -> TypeGuard[int]:

@@ -6,11 +6,11 @@ Known by type, name and label, never by their number, which changes between boot
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from probe.hwmon import chips
-from probe.kernel_file import read_integer, read_text
+from probe.hwmon import chip_file, chips
+from probe.kernel_file import KernelFile, matches, read_integer, read_text
+from probe.labels import numbered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from probe.model import Device
 
 ZONES: Final = "/sys/class/thermal"
+REPEATS: Final = ("", "temp")
+"""Labels of what a zone of the chip's name says as well."""
 
 
 def sensors(device: Device) -> list[tuple[str, Path]]:
@@ -34,6 +36,24 @@ def fans(device: Device) -> list[tuple[str, Path]]:
         for name, label, file in _hwmon(device, "fan")
     ]
     return list(distinct(found))
+
+
+def opened(path: Path) -> KernelFile:
+    """Open a sensor so that it is found again where its driver is bound anew.
+
+    Raises `OSError` where it cannot be opened.
+    """
+    zone = path.parent
+    kind = read_text(zone / "type")
+    if path.name != "temp" or kind is None:
+        return chip_file(path)
+
+    def again() -> Path | None:
+        zones = matches(zone.parent, "thermal_zone*")
+        found = [each for each in zones if read_text(each / "type") == kind]
+        return found[0] / path.name if len(found) == 1 else None
+
+    return KernelFile(path, again=again)
 
 
 def trip_points(device: Device) -> dict[str, dict[str, int]]:
@@ -72,26 +92,24 @@ def _hwmon(device: Device, kind: str = "temp") -> Iterator[tuple[str, str, Path]
 def _without_repeats(
     zones: list[tuple[str, Path]], hwmon: list[tuple[str, str, Path]]
 ) -> list[tuple[str, Path]]:
-    """Return (label, file), leaving out the hwmon twin that the kernel makes of a zone.
+    """Return (label, file), leaving out the hwmon twins that the kernel makes of a zone.
 
-    The twin has the zone's type for a name, with `-` written `_` (the kernel's thermal_hwmon.c),
-    and no labels.
+    A twin has the zone's type for a name, with `-` written `_` (the kernel's thermal_hwmon.c), and
+    no label. A battery has a second one, with the label "temp" (power_supply_hwmon.c).
     """
     twins = {kind.replace("-", "_") for kind, _ in zones}
     chips = [
         (f"{name} {label or file.name.removesuffix('_input')}", file)
         for name, label, file in hwmon
-        if label or name not in twins
+        if label not in REPEATS or name not in twins
     ]
     return [*zones, *chips]
 
 
 def distinct(found: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, Path]]:
     """Yield with labels told apart: the second `acpitz` becomes `acpitz #2`."""
-    seen: Counter[str] = Counter()
-    for label, path in found:
-        seen[label] += 1
-        yield (label if seen[label] == 1 else f"{label} #{seen[label]}"), path
+    every = list(found)
+    yield from zip(numbered(label for label, _ in every), (path for _, path in every), strict=True)
 
 
 def _numbered(folder: Path, pattern: str) -> list[Path]:

@@ -9,7 +9,7 @@ hardware: they are read as documented and recorded.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from collectors.throttle import boards, kernel
 from probe.errors import NoData, OtherDevice
@@ -36,7 +36,9 @@ class Throttle:
 
     Lost shares are in percent of the full clock, or of a cooling device's last step. Flags are 1
     while they are set, and from their first new "has occurred" on; what was set before the run is
-    not the run's. Counters count from the start of the run.
+    not the run's. Of a flag that had occurred before, only what is set at a reading is seen: what
+    comes and goes between two leaves no trace, and the facts name those flags. Counters count from
+    the start of the run.
     """
 
     name = "throttle"
@@ -44,8 +46,8 @@ class Throttle:
         Track("throttle.capped", "percent", "Clock that cpufreq may not use", Grade.DERIVED),
         Track("throttle.cooling", "percent", "Passive cooling, of its last step", Grade.DERIVED),
         Track("throttle.firmware", "count", "Flags of the firmware", Grade.VENDOR_STATED),
-        Track("throttle.voltage", "count", "Alarms of the supply's voltage"),
-        Track("throttle.over_current", "count", "Events of over-current", Grade.DERIVED),
+        Track("throttle.voltage", "count", "Alarms of the supply's voltage", Grade.VENDOR_STATED),
+        Track("throttle.over_current", "count", "Events of over-current"),
         Track("throttle.trips", "count", "Trip points that are passed", Grade.DERIVED),
     )
     period_ns = 1_000_000_000
@@ -68,6 +70,7 @@ class Throttle:
         self._open = ExitStack()
         self._sources: list[Source] = []
         self._lacking: dict[str, NoData] = {}
+        self._facts: dict[str, Any] = {}
 
     def start(self, device: Device) -> None:
         """Open what the device has; raises `NoData` where nothing tells."""
@@ -79,11 +82,13 @@ class Throttle:
                 continue
             self._open.callback(source.close)
             self._sources.append(source)
+            if isinstance(source, boards.Firmware):
+                self._facts["occurred_before"] = source.occurred_before
         if not self._sources:
             told = [each for each in self._lacking.values() if not isinstance(each, OtherDevice)]
             raise NoData(
                 "; ".join(each.message for each in told),
-                remedy="measure on the device itself: a virtual machine hides what holds it back",
+                remedy=told[0].remedy,
             )
 
     def lacking(self) -> Mapping[str, NoData]:
@@ -94,6 +99,10 @@ class Throttle:
         """Yield what each source says now."""
         for source in self._sources:
             yield from source.read()
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return {"occurred_before"}: flags of the firmware whose short events cannot be seen."""
+        return self._facts
 
     def stop(self) -> None:
         """Close the sources."""

@@ -9,6 +9,8 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from probe.asking import Asking
+from probe.celsius import of_milli
 from probe.errors import NoData, OtherDevice
 from probe.hwmon import chips
 from probe.kernel_file import KernelFile, read_integer, read_text
@@ -37,9 +39,12 @@ TRIPS: Final = 3
 class Firmware:
     """Flags of the Raspberry Pi's firmware: 1 while set, or since they newly occurred."""
 
-    def __init__(self, device: Device, before: int) -> None:
-        self._device = device
+    def __init__(self, asking: Asking[str], before: int) -> None:
+        self._asking = asking
         self._before = before
+        self.occurred_before = [
+            label for bit, label in enumerate(FLAGS) if before & 1 << (bit + OCCURRED)
+        ]
 
     @classmethod
     def found(cls, device: Device) -> Firmware:
@@ -47,26 +52,29 @@ class Firmware:
         model = read_text(device.path("/proc/device-tree/model")) or ""
         if not RASPBERRY.match(model):
             raise OtherDevice("not a Raspberry Pi")
-        text = ask(device, THROTTLED)
+        asking = Asking(device, lambda over: ask(device, THROTTLED, over=over))
+        text = asking.first()
         before = flags(text)
         if before is None:
+            asking.close()
             raise NoData(
                 f"{' '.join(THROTTLED)}: {text[:80]!r} is no answer", remedy="update the firmware"
             )
-        return cls(device, before)
+        return cls(asking, before)
 
     def read(self) -> Iterator[Sample]:
-        """Ask the firmware; None for every flag where it does not answer."""
-        try:
-            now = flags(ask(self._device, THROTTLED))
-        except NoData:
-            now = None
+        """Yield what the firmware answered; None for every flag where it did not."""
+        answer = self._asking.newest()
+        if answer is None:
+            return
+        now = flags(answer.value or "")
         for bit, label in enumerate(FLAGS):
             value = None if now is None else float(is_set(bit, self._before, now))
-            yield Sample("throttle.firmware", label, value)
+            yield Sample("throttle.firmware", label, value, answer.t_ns)
 
     def close(self) -> None:
-        """Nothing is open between two questions."""
+        """Ask no more."""
+        self._asking.close()
 
 
 class Voltage:
@@ -148,10 +156,14 @@ class CoralTrips:
         return cls(chips)
 
     def read(self) -> Iterator[Sample]:
-        """Yield the number of trip points at or below the temperature."""
+        """Yield the number of trip points at or below the temperature.
+
+        A module that fell off the bus reads as all ones, which is none.
+        """
         for label, (file, trips) in self._chips.items():
             now = file.read_integer()
-            passed = None if now is None else float(sum(trip <= now for trip in trips))
+            known = of_milli(now) is not None
+            passed = float(sum(trip <= (now or 0) for trip in trips)) if known else None
             yield Sample("throttle.trips", label, passed)
 
     def close(self) -> None:

@@ -7,7 +7,8 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from probe.errors import NoData
+from probe.devices.virtual import unless_virtual
+from probe.errors import NoData, OtherDevice
 from probe.kernel_file import KernelFile, integer, read_integer, read_text
 from probe.model import Device, Sample
 
@@ -24,6 +25,9 @@ PASSIVE: Final = re.compile(
 the others are fans, which slow nothing."""
 
 
+DRIVER: Final = "load the processor's cpufreq driver; the distribution's own kernel has it"
+
+
 class Caps:
     """Percent of a policy's highest clock that it may not use now; labels are its cores."""
 
@@ -34,16 +38,14 @@ class Caps:
     def found(cls, device: Device) -> Caps:
         """Return the policies that state both clocks; raises `NoData` without any."""
         policies = {}
-        for folder in sorted(device.path(POLICIES).glob("policy*")):
-            highest = read_integer(folder / "cpuinfo_max_freq")
-            if highest is not None and highest > 0:
-                with suppress(OSError):
-                    file = KernelFile(folder / "scaling_max_freq")
-                    policies[_cores(folder)] = (file, highest)
+        for folder, highest in _limits(device):
+            with suppress(OSError):
+                file = KernelFile(folder / "scaling_max_freq")
+                policies[_cores(folder)] = (file, highest)
         if not policies:
             raise NoData(
                 f"no {device.path(POLICIES)}/policy* states its highest clock",
-                remedy="load the processor's cpufreq driver; most virtual machines have none",
+                remedy=unless_virtual(device, DRIVER),
             )
         return cls(policies)
 
@@ -81,10 +83,10 @@ class Cooling:
                 with suppress(OSError):
                     devices[label] = (KernelFile(folder / "cur_state"), most)
         if not devices:
-            raise NoData(
-                f"no {device.path(COOLING)}/cooling_device* that slows something down",
-                remedy="none is needed where cpufreq states its caps",
-            )
+            missing = f"no {device.path(COOLING)}/cooling_device* that slows something down"
+            if _limits(device):
+                raise OtherDevice(f"{missing}; cpufreq states its caps")
+            raise NoData(missing, remedy=unless_virtual(device, DRIVER))
         return cls(devices)
 
     def read(self) -> Iterator[Sample]:
@@ -105,6 +107,13 @@ def lost_percent(allowed: int | None, highest: int) -> float | None:
     if allowed is None or allowed <= 0:
         return None
     return max(0.0, 100 * (highest - allowed) / highest)
+
+
+def _limits(device: Device) -> list[tuple[Path, int]]:
+    """Return the policies that state their highest clock, with that."""
+    folders = sorted(device.path(POLICIES).glob("policy*"))
+    stated = [(folder, read_integer(folder / "cpuinfo_max_freq")) for folder in folders]
+    return [(folder, highest) for folder, highest in stated if highest is not None and highest > 0]
 
 
 def _cores(folder: Path) -> str:

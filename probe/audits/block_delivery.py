@@ -128,6 +128,7 @@ AUDIT = Audit(
         "latency_is_not_throughput",
         "speed_as_live",
     ),
+    of_time=True,
     judge=judge,
     remedy=REMEDY,
     cases=(

@@ -227,6 +227,7 @@ AUDIT = Audit(
     "Nielsen 1993); cold frames for over 0.1 s that reach into the window: failed",
     requires=("frames", "outputs"),
     related=("model_delivery",),
+    of_time=True,
     judge=judge,
     remedy=REMEDY,
     cases=(

@@ -145,6 +145,7 @@ AUDIT = Audit(
         "lost_frames",
         "pipeline_stall",
     ),
+    of_time=True,
     judge=judge,
     remedy=REMEDY,
     cases=(

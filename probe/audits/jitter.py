@@ -214,6 +214,7 @@ AUDIT = Audit(
         "content_pacing",
         "pipeline_stall",
     ),
+    of_time=True,
     judge=judge,
     remedy=REMEDY,
     cases=(

@@ -151,6 +151,7 @@ AUDIT = Audit(
         "queue_buildup",
         "stage_over_budget",
     ),
+    of_time=True,
     judge=judge,
     remedy=REMEDY,
     cases=(

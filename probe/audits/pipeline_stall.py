@@ -175,6 +175,7 @@ AUDIT = Audit(
         "late_frames",
         "lost_frames",
     ),
+    of_time=True,
     judge=judge,
     remedy=REMEDY,
     cases=(

@@ -1,10 +1,11 @@
-"""Was an accelerator asked for, and did the processor do the work?
+"""Was an accelerator asked for, and did the processor, or another accelerator, do the work?
 
 Two looks: what the runtime gave (the session's providers against those asked for), and where each
 operator of the graph ran (table `ops`). A runtime always adds the processor as the last resort, so
 only the first choice says what was wanted. A compiled subgraph is one node, and times of operators
 on a device may be those of their launch alone, so the processor's own time, which is real, is held
-against the time of a whole inference where the stage `infer` says that.
+against the time of a whole inference where the stage `infer` says that; that of another accelerator
+against what was spent on both.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from probe.operators import account as operators
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from probe.store import Run
 
@@ -32,8 +34,10 @@ REMEDY: Final = (
 PROCESSOR: Final = "CPUExecutionProvider"
 INFER: Final = "infer"
 MS_NS: Final = 1e6
+NAMED: Final = "ExecutionProvider"
+"""How ONNX Runtime's names of providers end."""
 MATTERS: Final = 0.1
-"""The processor's share of an inference's time from which it is told: our own number."""
+"""The share of an inference's time from which it is told who else ran it: our own number."""
 MOST_NAMED: Final = 8
 
 
@@ -62,7 +66,8 @@ def _unknown() -> Finding:
         FindingOutcome.NOT_MEASURED,
         {},
         'state them: probe.mark("fact:providers", text=\'{"asked": ["..."], "got": ["..."]}\'), '
-        "got as session.get_providers() gives it",
+        "got as session.get_providers() gives it at the end: a session whose provider fails goes "
+        "on with another, unless session.disable_fallback() was called",
     )
 
 
@@ -85,38 +90,64 @@ def _inference_ms(run: Run) -> float:
 
 
 def _by_operators(
-    ops: pd.DataFrame, wanted: str, proof: dict[str, Any], inference_ms: float
+    table: pd.DataFrame, wanted: str, proof: dict[str, Any], inference_ms: float
 ) -> Finding:
-    if not len(ops):
+    ops = operators.complete(table)
+    mine, here, other = _places(ops["provider"], wanted)
+    away, named = here | other, mine | here | other
+    if not named.any():
         title = f"{TITLE}: {wanted} was given; which operators it ran was not seen"
         return Finding(ID, title, FindingOutcome.PASSED, proof | {"operators": None}, REMEDY)
-    ops = operators.complete(ops)
     spent = operators.own_ns(ops).fillna(0).to_numpy(dtype=np.float64) / MS_NS
-    here = (ops["provider"] == PROCESSOR).to_numpy(dtype=bool, na_value=False)
     runs = operators.inferences(ops)
     total, own = max(float(spent.sum()), inference_ms * runs), float(spent[here].sum())
-    by_op = ops.assign(ms=spent)[here].groupby("op")["ms"].sum().sort_values(ascending=False)
+    beside, launched = float(spent[other].sum()), float(spent[mine | other].sum())
+    by_op = ops.assign(ms=spent)[away].groupby("op")["ms"].sum().sort_values(ascending=False)
     proof |= {
         "operators": len(ops) // runs,
+        "on_wanted": int(mine.sum()) // runs,
         "on_processor": int(here.sum()) // runs,
         "processor_ms": own / runs,
         "processor_share": own / total if total else None,
         "heaviest": {str(op): float(ms) / runs for op, ms in by_op.head(MOST_NAMED).items()},
     }
-    count = f"{proof['on_processor']} of {proof['operators']} operators"
-    if here.all():
-        title = f"{TITLE}: {wanted} was given, and the processor ran all operators"
+    who = _named(ops["provider"][away])
+    count = f"{int(away.sum()) // runs} of {proof['operators']} operators"
+    cost = (own + beside) / runs
+    if not mine.any():
+        title = f"{TITLE}: {wanted} was given, and {who} ran all operators"
         outcome = FindingOutcome.FAILED
-    elif own > MATTERS * total:
-        title = f"{TITLE}: the processor ran {count}, {own / runs:.1f} ms of each inference"
+    elif own > MATTERS * total or beside > MATTERS * launched:
+        title = f"{TITLE}: {who} ran {count}, {cost:.1f} ms of each inference"
         outcome = FindingOutcome.WARNING
     else:
-        title = f"{TITLE}: no, {wanted} was given; the processor ran {count}"
+        title = f"{TITLE}: no, {wanted} was given; {who} ran {count}"
         return Finding(ID, title, FindingOutcome.PASSED, proof, REMEDY)
-    return Finding(ID, title, outcome, proof, REMEDY, own / runs, stage="infer")
+    return Finding(ID, title, outcome, proof, REMEDY, cost, stage="infer")
+
+
+def _places(
+    providers: pd.Series[Any], wanted: str
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Say of each operator whether it ran where it was wanted, on the processor, or elsewhere.
+
+    None of them where the runtime names no provider, or by another name than sessions do.
+    """
+    here = (providers == PROCESSOR).to_numpy(dtype=bool, na_value=False)
+    named = providers.str.endswith(NAMED).to_numpy(dtype=bool, na_value=False)
+    mine = (providers == wanted).to_numpy(dtype=bool, na_value=False)
+    if not wanted.endswith(NAMED):  # the program's own word for it
+        mine = named & ~here
+    return mine, here, named & ~here & ~mine
+
+
+def _named(providers: pd.Series[Any]) -> str:
+    names = ["the processor" if each == PROCESSOR else each for each in providers.unique()]
+    return " and ".join(names) or "the processor"
 
 
 _NPU: Final = "QNNExecutionProvider"
+_RT, _CUDA = "TensorrtExecutionProvider", "CUDAExecutionProvider"
 
 AUDIT = Audit(
     id=ID,
@@ -176,6 +207,32 @@ AUDIT = Audit(
                 [_NPU, PROCESSOR],
                 [("Cast", PROCESSOR, 0.1), ("QNN", _NPU, 0.05), ("Cast", PROCESSOR, 0.1)],
                 infer_ms=10.0,
+            ),
+            (FindingOutcome.PASSED,),
+        ),
+        Case(
+            "TensorRT was given, and CUDA ran everything",
+            lambda: cases_device.provided_run(
+                [_RT, _CUDA],
+                [_RT, _CUDA, PROCESSOR],
+                [("Conv", _CUDA, 9.0), ("Resize", _CUDA, 1.0)],
+            ),
+            (FindingOutcome.FAILED,),
+        ),
+        Case(
+            "TensorRT took a few operators, and CUDA the others",
+            lambda: cases_device.provided_run(
+                [_RT, _CUDA],
+                [_RT, _CUDA, PROCESSOR],
+                [("TRTKernel", _RT, 0.1), ("Conv", _CUDA, 0.2), ("Cast", PROCESSOR, 0.1)],
+                infer_ms=10.0,
+            ),
+            (FindingOutcome.WARNING,),
+        ),
+        Case(
+            "operators that name no provider",
+            lambda: cases_device.provided_run(
+                [_NPU], [_NPU, PROCESSOR], [("CONV_2D", "LiteRT CPU", 9.0)]
             ),
             (FindingOutcome.PASSED,),
         ),

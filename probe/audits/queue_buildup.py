@@ -271,6 +271,7 @@ AUDIT = Audit(
         "stage_over_budget",
         "sync_drift",
     ),
+    of_time=True,
     judge=judge,
     remedy=REMEDY,
     cases=(

@@ -216,6 +216,7 @@ AUDIT = Audit(
         "lost_frames",
         "queue_buildup",
     ),
+    of_time=True,
     judge=judge,
     remedy=REMEDY,
     cases=(

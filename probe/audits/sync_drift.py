@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from probe import cases, explaining, measured, statistics
+from probe import cases, explaining, measured
+from probe.drift import drift_of
 from probe.model import Audit, Case, Finding, FindingOutcome
-from probe.tape import NULL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from probe.drift import Drift
     from probe.measured import Frames
     from probe.statistics import Trend
     from probe.store import Run
@@ -33,9 +34,6 @@ HORIZON_MINUTES: Final = measured.STANDARD_NS / 60e9
 """A drift that reaches this within the standard tier's ten minutes is worth a warning."""
 LEAST_SHARE: Final = 0.1
 """A change is worth a word from a tenth of the median latency on, as in METHOD's rule 8."""
-LEAST_SECONDS: Final = 20.0
-"""A slope per minute is not read off a shorter stretch: our own number."""
-CONFIDENCE: Final = 0.99
 MS_NS: Final = 1e6
 MINUTE_NS: Final = 60e9
 
@@ -45,16 +43,8 @@ def judge(run: Run) -> list[Finding]:
     every = measured.frames_of(run)
     if not len(every):
         return [] if run.manifest.get("mode") == "generate" else [_unknown("no frame was measured")]
-    frames = every.rows(every.measured & every.answered & (every.delivered_ns != NULL))
-    seconds = float(frames.due_ns[-1] - frames.due_ns[0]) / 1e9 if len(frames) else 0.0
-    if seconds < LEAST_SECONDS:
-        return [_unknown(f"frames of {seconds:.0f} s were answered, {LEAST_SECONDS:.0f} s needed")]
-    latency = (frames.delivered_ns - frames.due_ns) / MS_NS
-    found = statistics.trend((frames.due_ns - frames.due_ns[0]) / MINUTE_NS, latency, CONFIDENCE)
-    if found is None:
-        least = statistics.LEAST_FOR_SLOPE
-        return [_unknown(f"{len(frames)} frames were answered, {least} are needed")]
-    return [_found(run, frames, latency, found)]
+    found = drift_of(every.rows(every.measured))
+    return [_unknown(found) if isinstance(found, str) else _found(run, found)]
 
 
 def _unknown(why: str) -> Finding:
@@ -67,7 +57,8 @@ def _unknown(why: str) -> Finding:
     )
 
 
-def _found(run: Run, frames: Frames, latency: NDArray[np.float64], found: Trend) -> Finding:
+def _found(run: Run, drift: Drift) -> Finding:
+    found, frames, latency = drift
     minutes = float(frames.due_ns[-1] - frames.due_ns[0]) / MINUTE_NS
     outcome = _outcome(found, minutes, float(np.median(latency)))
     evidence: dict[str, Any] = {
@@ -81,7 +72,8 @@ def _found(run: Run, frames: Frames, latency: NDArray[np.float64], found: Trend)
         "last": _row(frames, latency, len(frames) - 1),
     }
     slope = (
-        f"{found.slope:+.1f} ms per minute, by 99 % between {found.low:+.1f} and {found.high:+.1f}"
+        f"{found.slope:+.1f} ms per minute up to delivery, by 99 % between {found.low:+.1f} and "
+        f"{found.high:+.1f}"
     )
     if outcome is FindingOutcome.PASSED:
         title = f"{TITLE}: none that is sure and would be noticed, {slope}"
@@ -151,7 +143,8 @@ AUDIT = Audit(
     title=TITLE,
     why="A latency that rises by a few milliseconds a minute passes every short test, and after an "
     "hour the picture lags the sound and the deadline is gone.",
-    source="METHOD, sync drift: Theil-Sen slope of latency up to delivery, its interval at 99 %. "
+    source="METHOD, sync drift: Theil-Sen slope, its interval at 99 %; here of latency up to "
+    "delivery, for a display whose refreshes beat with the source moves the rest up and down. "
     "Noticed from 45 ms of leading or 125 ms of lagging sound on (ITU-R BT.1359-1): failed where "
     "the window itself has as much; warning where ten minutes would, and the window has a tenth of "
     "the latency (METHOD, rule 8)",
@@ -160,6 +153,7 @@ AUDIT = Audit(
         "late_frames",
         "queue_buildup",
     ),
+    of_time=True,
     judge=judge,
     remedy=REMEDY,
     cases=(

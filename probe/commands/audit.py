@@ -62,7 +62,7 @@ def command(
     if only is not None:
         return exit_code(_some(terminal, run, only, asked), silent, failed=True)
     from probe import judge
-    from probe.console import judged, repeated, series_text, verdict_text
+    from probe.console import judged, power_text, repeated, series_text, verdict_text
 
     if paths := repeated.members_at(run):
         found = repeated.again(paths, write=not no_write, limits=asked)
@@ -70,7 +70,8 @@ def command(
         failed = any(judge.failed(one.verdict) for one in found.members)
         return exit_code(found.exit_code, silent, failed=failed)
     result = judged.judged(run, write=not no_write, limits=asked)
-    lines = verdict_text.lines(result.run.manifest, result.verdict)
+    power = power_text.lines(result.run, result.verdict)
+    lines = verdict_text.lines(result.run.manifest, result.verdict, power)
     terminal.result("\n".join(lines), result.verdict)
     _say_of_siblings(terminal, run, result.verdict)
     return exit_code(result.exit_code, silent, failed=judge.failed(result.verdict))
@@ -104,15 +105,17 @@ def _some(terminal: Terminal, run: Path, ids: str, asked: list[Limit]) -> int:
             remedy="leave one of them out",
         )
     from probe import judge
-    from probe.console import explain_text, judged, repeated
+    from probe.console import explain_text, judged, repeated, verdict_text
+    from probe.verdict.evidence import Evidence
 
     if repeated.members_at(run):
         raise UsageError(f"{run}: a series", remedy="--only asks one Run: give one of its repeats")
     opened = judged.recovered(run)
     found = judge.findings(opened, audits)
-    documents = [judge.document(each) for each in found]
+    documents = judge.documents(Evidence(opened), found, audits)
     document = {"run": opened.manifest.get("id"), "findings": documents}
     begin = (opened.manifest.get("window") or {}).get("start_ns")
-    terminal.result("\n".join(explain_text.findings(found, begin)), document)
+    lines = [*explain_text.findings(found, begin), *verdict_text.disturbed(documents)]
+    terminal.result("\n".join(lines), document)
     verdict = {"limits": [], "claims": None, "findings": documents}
     return EXIT_FAILED if judge.failed(verdict) else EXIT_OK

@@ -19,6 +19,7 @@ from probe.errors import (
     EXIT_INCONCLUSIVE,
     EXIT_INTERRUPTED,
     EXIT_OK,
+    EnvironmentUnmet,
     UsageError,
 )
 
@@ -94,8 +95,9 @@ def command(
     if if_stale and (kept := _fresh(resolved, pairs)) is not None:
         terminal.say("the stored calibration still counts: nothing was measured")
         return _told(terminal, kept, None, silent)
-    from probe import weighing
+    from probe import calibration, weighing
 
+    calibration.place()
     chosen = weighing.kinds(resolved, alone=_working(resolved) if each else (), noise=noise)
     terminal.say(
         f"{pairs} pair{'s' * (pairs > 1)} of {resolved.name}, {len(chosen) * pairs} runs: about "
@@ -192,7 +194,12 @@ def _concluded(
         )
         return EXIT_INTERRUPTED
     document = weighing.document(found, scenario)
-    code = _told(terminal, document, _keep(terminal, document), silent)
+    try:
+        place = _keep(terminal, document)
+    except EnvironmentUnmet:  # the folder went, or its disk is full: what was measured is told
+        _told(terminal, document, None, silent)
+        raise
+    code = _told(terminal, document, place, silent)
     return EXIT_INTERRUPTED if found.interrupted else code
 
 
@@ -235,10 +242,13 @@ def _fresh(scenario: Scenario, pairs: int) -> dict[str, Any] | None:
 
 
 def _keep(terminal: Terminal, document: Mapping[str, Any]) -> Path | None:
-    """Keep a calibration, unless it was cut short and a better one is there."""
+    """Keep a calibration, unless a better one is there."""
     from probe import calibration
 
-    if document["interrupted"] and calibration.better(document):
-        terminal.say("interrupted: the stored calibration has as many pairs, and stays")
+    if calibration.better(document):
+        why = "interrupted: " * bool(document["interrupted"])
+        terminal.say(
+            f"{why}the stored calibration tells more and stays; as many pairs would replace it"
+        )
         return None
     return calibration.save(document)

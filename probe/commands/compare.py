@@ -185,7 +185,8 @@ def _check_metrics(sides: Sequence[Side], names: Sequence[str]) -> None:
     """Raise `UsageError` for a metric, a stage or a track that no Run has."""
     from probe import limits, metrics
     from probe.verdict.evidence import Evidence
-    from probe.verdict.readings import stages, tracks
+    from probe.verdict.readings import stages
+    from probe.verdict.sampled import tracks
 
     asked = [metrics.find(name) for name in names]
     if all(each.subject is None for each in asked):

@@ -59,12 +59,13 @@ def _measured(terminal: Terminal, name: str, folder: Path, overrides: tuple[str,
 
 
 def _show(terminal: Terminal, results: list[Judged], report: Path) -> None:
-    from probe.console import verdict_text
+    from probe.console import power_text, verdict_text
 
     lines = []
     for one in results:
         lines += [f"{one.run.manifest['scenario']['name']}:"]
-        lines += [f"  {line}" for line in verdict_text.lines(one.run.manifest, one.verdict)]
+        power = power_text.lines(one.run, one.verdict)
+        lines += [f"  {line}" for line in verdict_text.lines(one.run.manifest, one.verdict, power)]
         lines += [f"    run       {one.path}", ""]
     document = {
         "report": str(report),

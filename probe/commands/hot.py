@@ -39,8 +39,8 @@ def command(*, terminal: Terminal, run: Path, by: str, top: int) -> int:
 
     Shares are of the samples of the stage, of wall time, with 95 % intervals; self is the function
     and native code that it called, total also what it called in Python. The samples stand in
-    profile.speedscope.json in the Run, for https://www.speedscope.app. Exit code 4: the code could
-    not be sampled; 0 where nobody asked for it.
+    profile.speedscope.json in the Run, for https://www.speedscope.app. A program that says no stage
+    is told of by thread. Exit code 4: the code could not be sampled; 0 where nobody asked for it.
     """
     from probe.console import hot_text, judged
     from probe.hotspots import HotSpots, hot_spots_of

@@ -13,7 +13,7 @@ from probe.console.limit_option import check_tracks, limit_option, parsed
 from probe.console.sample_option import sample_option, sample_override
 from probe.console.terminal import Terminal, speaking
 from probe.console.tier_option import repeats_override, tier_options, tier_overrides
-from probe.errors import EXIT_OK, UsageError
+from probe.errors import EXIT_OK, Interrupted, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,6 +135,8 @@ def command(
     found = _measured(terminal, loaded, folder)
     reports = [] if no_report else _reports(found)
     _show(terminal, found, reports)
+    if found.left is not None:
+        terminal.error(found.left.message, remedy=found.left.remedy)
     if found.complaint is not None:
         terminal.error(found.complaint.message, remedy=found.complaint.remedy)
     return _exit_code(found, silent)
@@ -163,7 +165,11 @@ def _reports(found: Repeated) -> list[Path]:
 
     paths = [one.path / judged.REPORT for one in found.members]
     for path, one in zip(paths, found.members, strict=True):
-        judged.write_new(path, judged.render([one]), force=False)
+        try:
+            judged.write_new(path, judged.render([one]), force=False)
+        except KeyboardInterrupt as stop:
+            when = "before its report was written"
+            raise Interrupted(when, one.path, whole=True, verb="report") from stop
     return paths
 
 
@@ -258,7 +264,7 @@ def _length(scenario: Scenario) -> str:
 
 
 def _show(terminal: Terminal, found: Repeated, reports: list[Path]) -> None:
-    from probe.console import series_text, verdict_text
+    from probe.console import power_text, series_text, verdict_text
 
     first = found.members[0]
     if found.of > 1:
@@ -268,7 +274,9 @@ def _show(terminal: Terminal, found: Repeated, reports: list[Path]) -> None:
         lines, document = series_text.lines(found), series_text.document(found)
     else:
         more = [f"  run       {first.path}", *(f"  report    {path}" for path in reports)]
-        lines, document = verdict_text.lines(first.run.manifest, first.verdict), first.verdict
+        power = power_text.lines(first.run, first.verdict)
+        lines = verdict_text.lines(first.run.manifest, first.verdict, power)
+        document = first.verdict
     terminal.result("\n".join([*lines, *more]), document)
     if terminal.json:
         for line in more:

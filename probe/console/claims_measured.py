@@ -55,11 +55,15 @@ class Measured:
             return Path(conditions.scenario).stem
 
     def check(self, claims: Iterable[Claim]) -> None:
-        """Raise `ClaimsError` for the first claim whose scenario or inputs cannot be measured."""
+        """Raise `ClaimsError` for the first claim whose scenario or inputs cannot be measured.
+
+        Raises `UsageError` where a captured tree stands in for this machine.
+        """
         import scenarios
-        from probe.console import judged
+        from probe.console import device_root, judged
 
         for claim in claims:
+            device_root.refuse("verify")
             try:
                 judged.ready(self._loaded(claim.conditions))
             except ProbeError as error:

@@ -14,6 +14,7 @@ from probe.errors import (
     EXIT_USAGE,
     EnvironmentUnmet,
     InputError,
+    Interrupted,
     ProbeError,
     RunError,
     UsageError,
@@ -88,14 +89,17 @@ def concluded(path: Path) -> Judged:
     """Judge the Run that was just measured at `path`, with what its program complained of.
 
     Raises `InputError` where the program refused its input, and removes that Run: nothing came of
-    it.
+    it; `Interrupted` where somebody does not wait for the verdict.
     """
-    run = recovered(path)
-    complaint = _complaint(run.manifest)
-    if isinstance(complaint, InputError) and _is_empty(run):
-        shutil.rmtree(path, ignore_errors=True)  # the program refused its input: no Run came of it
-        raise complaint
-    return dataclasses.replace(judged(path), complaint=complaint)
+    try:
+        run = recovered(path)
+        complaint = _complaint(run.manifest)
+        if isinstance(complaint, InputError) and _is_empty(run):
+            shutil.rmtree(path, ignore_errors=True)  # it refused its input: no Run came of it
+            raise complaint
+        return dataclasses.replace(judged(path), complaint=complaint)
+    except KeyboardInterrupt as stop:
+        raise Interrupted("before it was judged", path) from stop
 
 
 def judged(path: Path, *, write: bool = True, limits: Sequence[Limit] = ()) -> Judged:
@@ -163,7 +167,8 @@ def _check_limits(run: Run, asked: Sequence[Limit]) -> None:
         return
     from probe import limits
     from probe.verdict.evidence import Evidence
-    from probe.verdict.readings import stages, tracks
+    from probe.verdict.readings import stages
+    from probe.verdict.sampled import tracks
 
     evidence = Evidence(run)
     limits.check_names(asked, stages=stages(evidence), tracks=tracks(evidence))

@@ -48,7 +48,7 @@ def _of(account: Account) -> str:
     if account.total_ms is None:
         return f"shares of an inference's cycles, which are no times; {count}, {account.source}"
     placed = f", {account.frames} in a frame" if account.frames else ""
-    return f"{account.total_ms:.3f} ms in the operators of an inference; {count}{placed}"
+    return f"mean {account.total_ms:.3f} ms in the operators of an inference; {count}{placed}"
 
 
 def _titles(by: str, account: Account) -> list[str]:
@@ -75,7 +75,7 @@ def _below(summary: Mapping[str, Any]) -> Iterator[str]:
     if cost.get("excess_pct") is not None:
         yield ""
         yield (
-            f"Profiled: {cost['profiled_ms']:.3f} ms an inference, without the profiler"
+            f"Profiled: median {cost['profiled_ms']:.3f} ms an inference, without the profiler"
             f" {cost['plain_ms']:.3f} ms ({cost['excess_pct']:+.0f} %, {cost['pairs']} pairs in"
             " turns), in a pass before the run"
         )

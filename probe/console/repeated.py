@@ -11,6 +11,7 @@ from probe.errors import (
     EXIT_OK,
     EXIT_PROGRAM,
     PRECEDENCE,
+    Interrupted,
     ProbeError,
     RunError,
 )
@@ -30,13 +31,15 @@ class Repeated:
     """The Runs that were measured, in order, each judged beside all others.
 
     `of` is how many were asked for. `complaint` is what stopped the program, or kept the next
-    repeat from being measured; `interrupted` says that somebody stopped it between two.
+    repeat from being measured; `interrupted` says that somebody stopped it between two, `left` what
+    was left undone then.
     """
 
     members: tuple[Judged, ...]
     of: int
     complaint: ProbeError | None = None
     interrupted: bool = False
+    left: Interrupted | None = None
 
     @property
     def exit_code(self) -> int:
@@ -67,6 +70,7 @@ def measured(
 
     found: list[Judged] = []
     complaint: ProbeError | None = None
+    left: Interrupted | None = None
     interrupted = False
 
     def each(path: Path) -> bool:
@@ -82,18 +86,35 @@ def measured(
             each(series.measure_once(scenario, folder, origin=origin, progress=progress))
         else:
             series.measure(scenario, folder, each, origin=origin, progress=progress)
-    except KeyboardInterrupt:
-        interrupted = True
+    except KeyboardInterrupt as stop:
+        interrupted, left = True, _left_undone(stop, each)
         if not found:
-            raise
+            raise left or stop from None
     except ProbeError as error:
         complaint = error
         if not found:
             raise
-    if len(found) > 1:  # each sees all others now
-        found = [replace(judged.judged(one.path), complaint=one.complaint) for one in found]
+    try:
+        if len(found) > 1:  # each sees all others now
+            found = [replace(judged.judged(one.path), complaint=one.complaint) for one in found]
+    except KeyboardInterrupt:
+        when = "before the repeats were judged beside each other"
+        interrupted, left = True, left or Interrupted(when, found[0].path.parent)
     complaint = complaint or next((one.complaint for one in found if one.complaint), None)
-    return Repeated(tuple(found), scenario.run.repeats, complaint, interrupted)
+    return Repeated(tuple(found), scenario.run.repeats, complaint, interrupted, left)
+
+
+def _left_undone(stop: KeyboardInterrupt, each: Callable[[Path], bool]) -> Interrupted | None:
+    """Judge the Run that was whole when somebody interrupted; return what is left undone."""
+    if not isinstance(stop, Interrupted):
+        return None
+    if not stop.whole:
+        return stop
+    try:
+        each(stop.path)
+    except Interrupted as again:
+        return again
+    return None
 
 
 def members_at(path: Path) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from probe.console.doctor_text import paced
 from probe.model import Seen, Supported
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def page(classes: Sequence[type[Collector]]) -> str:
         Place(row, each.name) for each in found if isinstance(each, Supported)
         for row in each.support
     ]  # fmt: skip
-    tracks = [track for each in found for track in each.tracks]
+    tracks = [(track, each.period_ns) for each in found for track in each.tracks]
     lines = [HEAD, "## By device", "", *_overview(places)]
     for kind, rows in _by_kind(places):
         lines += ["", f"### {kind}", "", *_of_kind(rows)]
@@ -89,10 +90,11 @@ def _of_kind(rows: Iterable[Place]) -> Iterator[str]:
         yield _row(names, place.row.source, TRIED[place.row.seen], needs, raw=1)
 
 
-def _metrics(tracks: Iterable[Track], places: Sequence[Place]) -> Iterator[str]:
-    yield "| track | what | unit | grade | devices |"
-    yield "|---|---|---|---|---|"
-    for track in sorted(tracks, key=lambda track: track.name):
+def _metrics(tracks: Iterable[tuple[Track, int | None]], places: Sequence[Place]) -> Iterator[str]:
+    yield "| track | what | unit | every | grade | devices |"
+    yield "|---|---|---|---|---|---|"
+    for track, collectors_ns in sorted(tracks, key=lambda each: each[0].name):
+        every = paced(track.period_ns or collectors_ns)
         grade = f"{track.grade} ({track.kind})" if track.kind else str(track.grade)
         rows = [place.row for place in places if track.name in place.row.tracks]
         best = {
@@ -100,7 +102,7 @@ def _metrics(tracks: Iterable[Track], places: Sequence[Place]) -> Iterator[str]:
             for kind in dict.fromkeys(row.device for row in rows)
         }
         told = "; ".join(f"{kind} ({seen})" for kind, seen in best.items()) or "not stated"
-        yield _row(f"`{track.name}`", track.title, track.unit, grade, told, raw=1)
+        yield _row(f"`{track.name}`", track.title, track.unit, every, grade, told, raw=1)
 
 
 def _by_kind(places: Iterable[Place]) -> list[tuple[str, list[Place]]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import click
 
+from probe.console import device_root
 from probe.errors import EnvironmentUnmet
 
 if TYPE_CHECKING:
@@ -110,7 +111,9 @@ def speaking(verb: Callable[..., R]) -> Callable[..., R]:
         **options: Any,
     ) -> R:
         level = -1 if quiet else int(verbose)
-        return verb(*arguments, terminal=Terminal(as_json, level, color, progress), **options)
+        terminal = Terminal(as_json, level, color, progress)
+        device_root.check(terminal)
+        return verb(*arguments, terminal=terminal, **options)
 
     for option in reversed(_OPTIONS):
         speaker = option(speaker)

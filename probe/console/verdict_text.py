@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from probe.copies.methods import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 SHORT: Final = {
     "percent": "%", "watts": "W", "celsius": "°C", "hertz": "Hz", "count": "", "bytes": "B",
@@ -21,14 +21,16 @@ LEAST_MARGIN: Final = 1e-6
 """A margin below it is what rounding leaves of none."""
 
 
-def lines(manifest: Mapping[str, Any], verdict: Mapping[str, Any]) -> list[str]:
-    """Return the summary of a judged Run, answer first."""
+def lines(
+    manifest: Mapping[str, Any], verdict: Mapping[str, Any], power: Iterable[str] = ()
+) -> list[str]:
+    """Return the summary of a judged Run, answer first; `power` are the lines of `power_text`."""
     text = [_headline(verdict), *_remedy(verdict), *_ending(manifest), *_course(verdict)]
     if verdict["generation"]:
         text += _generation(verdict)
     elif verdict["released"] is not None:
         text += [_frames(verdict), _latency(verdict)]
-    text += [*_copies(manifest, verdict), *_missing(manifest)]
+    text += [*_copies(manifest, verdict), *power, *_missing(manifest)]
     text += [*_limits(verdict), *_failures(verdict)]
     return [*text, *_series(verdict), *_validity(verdict)]
 
@@ -61,6 +63,8 @@ def _ending(manifest: Mapping[str, Any]) -> list[str]:
     how = program.get("signal") or ("" if status is None else f"exit status {status}")
     outcome = program.get("outcome")
     what = f"the program {outcome}" if outcome else "liveprobe itself was killed"
+    if outcome == "interrupted":
+        what = "somebody stopped the run, and with it the program"
     ending = f"  ended     {manifest['state']}: {what}"
     said = str(program.get("stderr_tail") or "").strip().splitlines()
     return [f"{ending} ({how})" if how else ending, *(f"  it said   {line}" for line in said[-1:])]
@@ -132,15 +136,24 @@ def _missing(manifest: Mapping[str, Any]) -> list[str]:
         asked.append("onnxruntime")
     entries = [each for each in manifest.get("collectors") or () if each.get("name") in asked]
     text = [
-        f"  missing   {each['name']}: {'; '.join(filter(None, (each['reason'], each['remedy'])))}"
+        f"  missing   {_named(each['name'], each['reason'])}"
+        f"{'; ' * bool(each['remedy'])}{each['remedy'] or ''}"
         for each in entries
         if each.get("outcome") == "no data"
     ]
+    unread = (manifest.get("operators") or {}).get("not_read") or ()
+    text += [f"  missing   operators of {file}: {why}" for file, why in unread]
     unheard = any((each.get("facts") or {}).get("recordings") == 0 for each in entries)
     return [
         *text,
         *(["  missing   pyspy: it wrote no recording; ask: liveprobe hot RUN"] * unheard),
     ]
+
+
+def _named(collector: str, reason: object) -> str:
+    """Say who gives a reason, where it does not begin with that."""
+    said = str(reason)
+    return said if said.startswith(collector) else f"{collector}: {said}"
 
 
 def _limits(verdict: Mapping[str, Any]) -> list[str]:
@@ -165,10 +178,28 @@ def _limit(row: Mapping[str, Any]) -> str:
 
 
 def _failures(verdict: Mapping[str, Any]) -> list[str]:
-    """Return what fails or warns, one line a finding: its title says what was found."""
+    """Return what fails or warns, one line a finding: its title says what was found.
+
+    What the pass itself may have caused accuses nobody: it is named in a line for all.
+    """
     wanted = ("failed", "warning")
     found = [each for each in verdict["findings"] if each["outcome"] in wanted]
-    return [f"  {each['outcome']:<9} {each['title']}" for each in found]
+    text = [
+        f"  {each['outcome']:<9} {each['title']}" for each in found if not each.get("disturbed")
+    ]
+    return [*text, *(f"  {line}" for line in disturbed(found))]
+
+
+def disturbed(findings: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return in a line which findings may be of the pass itself, and why; nothing of none."""
+    names: dict[str, list[str]] = {}
+    for each in findings:
+        if each.get("disturbed"):
+            names.setdefault(str(each["disturbed"]), []).append(each["audit"])
+    return [
+        f"disturbed {why}, which may be all that these found: {', '.join(found)}"
+        for why, found in names.items()
+    ]
 
 
 def _validity(verdict: Mapping[str, Any]) -> list[str]:

@@ -24,6 +24,7 @@ import pandas as pd
 from probe import store
 from probe.copies.records import Lookup, lookup_of
 from probe.copies.symbols import Symbols
+from probe.homes import without_homes
 from probe.tape import SITE
 
 if TYPE_CHECKING:
@@ -125,13 +126,15 @@ def table_of(sites: Sites, command: Sequence[str] = ()) -> pd.DataFrame:
 def _row(
     caller: Caller, stack: list[Frame], frame: Frame | None, symbol: str, sources: _Sources
 ) -> dict[str, Any]:
-    said = {"module": caller.module or None, "symbol": symbol or caller.symbol or None}
+    module = without_homes(caller.module) or None
+    said: dict[str, Any] = {"module": module, "symbol": symbol or caller.symbol or None}
     if frame is None:
         return said
-    said["stack"] = json.dumps([[each.file, each.line, each.function] for each in stack])
+    frames = [[without_homes(each.file), each.line, each.function] for each in stack]
+    said["stack"] = json.dumps(frames)
     known = frame.end_column > 0
     return said | {
-        "file": frame.file,
+        "file": without_homes(frame.file),
         "line": frame.line,
         "function": frame.function,
         "end_line": frame.end_line if known else None,

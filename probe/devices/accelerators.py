@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
 
+from probe.clock_ranges import TEGRA_GPUS
 from probe.devices.versions import firmware, version
-from probe.kernel_file import matches, read_text
+from probe.kernel_file import matches, read_integer, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,8 @@ class Accelerator(TypedDict):
 
     `version_source` is the file that states `version`, `sram_source` who states `sram_bytes` (the
     memory on the chip that holds weights and activations). `remedy` says what a missing driver
-    needs, and is None where there is one, or where none is needed.
+    needs, and is None where there is one, or where none is needed. `link` is what a card on PCIe
+    negotiated (`PCIe Gen 3 x1`): a slower one than it can take changes its frames per second.
     """
 
     name: str
@@ -29,18 +31,23 @@ class Accelerator(TypedDict):
     version: str | None
     version_source: str | None
     firmware: str | None
+    link: str | None
     sram_bytes: int | None
     sram_source: str | None
     remedy: str | None
 
 
 class Part(NamedTuple):
-    """What is known of a part by its ids: name, class folder of its node, driver, memory."""
+    """What is known of a part by its ids: name, class folder of its node, driver, memory.
+
+    `card` is of a part whose link is another one in another slot, and the same at rest and at work.
+    """
 
     name: str
     folder: str = ""
     remedy: str = ""
     sram: tuple[int, str] | None = None
+    card: bool = False
 
 
 CORAL_SRAM: Final = (8_000_000, "coral.ai/docs/edgetpu/compiler: roughly 8 MB")
@@ -54,9 +61,9 @@ APEX: Final = "install gasket-dkms (the driver `apex`) and libedgetpu1-std"
 NPU: Final = "boot a kernel with intel_vpu (6.3 or newer), and install its firmware"
 XDNA: Final = "boot a kernel with amdxdna (6.14 or newer), or install AMD's xdna-driver"
 PCI: Final = {
-    ("0x1e60", "0x2864"): Part("Hailo-8 or 8L", "/sys/class/hailo_chardev", HAILO_8),
-    ("0x1e60", "0x45c4"): Part("Hailo-10H", "/sys/class/hailo_chardev", HAILO_10),
-    ("0x1ac1", "0x089a"): Part("Coral Edge TPU (PCIe)", "/sys/class/apex", APEX, CORAL_SRAM),
+    ("0x1e60", "0x2864"): Part("Hailo-8 or 8L", "/sys/class/hailo_chardev", HAILO_8, card=True),
+    ("0x1e60", "0x45c4"): Part("Hailo-10H", "/sys/class/hailo_chardev", HAILO_10, card=True),
+    ("0x1ac1", "0x089a"): Part("Coral Edge TPU (PCIe)", "/sys/class/apex", APEX, CORAL_SRAM, True),
     ("0x8086", "0x7d1d"): Part("Intel NPU (Meteor Lake)", "/sys/class/accel", NPU),
     ("0x8086", "0xad1d"): Part("Intel NPU (Arrow Lake)", "/sys/class/accel", NPU),
     ("0x8086", "0x643e"): Part("Intel NPU (Lunar Lake)", "/sys/class/accel", NPU),
@@ -71,10 +78,15 @@ PCI: Final = {
 """(vendor, device) to what the part is (drivers' own id tables)."""
 CORAL_USB: Final = {("1a6e", "089a"), ("18d1", "9302")}
 """Before and after the first use: the stick enumerates anew (libedgetpu)."""
+GENERATIONS: Final = {"2.5": 1, "5.0": 2, "5": 2, "8.0": 3, "8": 3, "16.0": 4, "32.0": 5}
+"""GT/s of a lane by generation of PCIe; older kernels leave out the zero."""
 NVIDIA: Final = "0x10de"
 NVIDIA_DRIVER: Final = "install NVIDIA's driver (Ubuntu: sudo ubuntu-drivers install)"
 DISPLAY_CLASS: Final = "0x03"
-JETSONS: Final = {"nvidia,tegra194": "Xavier", "nvidia,tegra234": "Orin", "nvidia,tegra264": "Thor"}
+JETSONS: Final = {
+    "nvidia,tegra210": "Nano, TX1", "nvidia,tegra186": "TX2", "nvidia,tegra194": "Xavier",
+    "nvidia,tegra234": "Orin", "nvidia,tegra264": "Thor",
+}  # fmt: skip
 RKNPU: Final = "boot the board's vendor kernel (RKNPU), or mainline 6.18 or newer (rocket)"
 
 
@@ -125,7 +137,7 @@ def _on_chip(device: Device) -> Iterator[Accelerator]:
 
 def _tegra_gpus(device: Device) -> Iterator[Path]:
     for entry in matches(device.path("/sys/class/devfreq"), "*"):
-        if read_text(entry / "device/of_node/name") in {"gpu", "ga10b", "gv11b"}:
+        if read_text(entry / "device/of_node/name") in TEGRA_GPUS:
             yield entry / "device"
 
 
@@ -141,10 +153,18 @@ def _entry(device: Device, part: Part, slot: Path | None, node: str | None = Non
         version=stated,
         version_source=source,
         firmware=firmware(slot) if slot is not None else None,
+        link=_link(slot) if slot is not None and part.card else None,
         sram_bytes=sram_bytes,
         sram_source=sram_source,
         remedy=None if bound or not part.remedy else part.remedy,
     )
+
+
+def _link(slot: Path) -> str | None:
+    """Return the negotiated generation and width (kernel: ABI/testing/sysfs-bus-pci)."""
+    speed = (read_text(slot / "current_link_speed") or "").partition(" ")[0]
+    width = read_integer(slot / "current_link_width")
+    return f"PCIe Gen {GENERATIONS[speed]} x{width}" if speed in GENERATIONS and width else None
 
 
 def driver(folder: Path) -> str | None:

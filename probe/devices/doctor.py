@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from probe.devices import codecs, copying
+from probe.devices.kinds import of_device
 from probe.devices.local import inventory
 from probe.devices.surroundings import of_host, surroundings
 from probe.devices.tree import leaving
@@ -34,10 +35,14 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1
 BETWEEN_READINGS_S: Final = 0.3
 """Long enough that counters which advance every 10 ms show a share, and a windowed one moved on."""
+SETTLED_NS: Final = 50_000_000
+"""A rate over less than this says little: the reading at the end may follow another at once."""
 POLL_S: Final = 0.005
 MEASURED, NO_VALUE, NO_DATA, FAILED = "measured", "no value", "no data", "failed"
-OTHER_DEVICE, OFF = "other device", "off"
-STATES: Final = (MEASURED, NO_VALUE, NO_DATA, OTHER_DEVICE, OFF, FAILED)
+OTHER_DEVICE, OFF, ASLEEP = "other device", "off", "asleep"
+STATES: Final = (MEASURED, NO_VALUE, ASLEEP, NO_DATA, OTHER_DEVICE, OFF, FAILED)
+ASLEEP_REASON: Final = "throughout the trial; it has no value then, and is not woken for one"
+ASLEEP_REMEDY: Final = "look again while a program uses it"
 NO_PROGRAM: Final = ("no program", "/proc/self/")
 """What collectors that watch a program say where there is none, or look at instead."""
 
@@ -46,8 +51,12 @@ class Row(NamedTuple):
     """One track: who reads it from where, how it is known, and whether it is. Values are JSON.
 
     `state` is one of `STATES`: "no value" is of a collector that runs and read nothing in the
-    trial. `reason` says what was found or missed, `remedy` what would enable it; `sources` are the
-    rows of the support matrix that name the track: {"device", "source", "seen", "needs"}.
+    trial, "asleep" of one whose device slept in all of it. `values` are the last ones of the trial,
+    one a line, so that everybody sees whether they can be true; they are in the order of their
+    labels, which stay here, for those can be names of other programs. `reason` says what was found
+    or missed, `remedy` what would enable it. `source` is what it was read from, where its collector
+    says so; `sources` are the rows of the support matrix that name the track: {"device", "source",
+    "seen", "needs"}.
     """
 
     track: str
@@ -59,8 +68,10 @@ class Row(NamedTuple):
     period_ns: int | None
     state: str
     lines: int
+    values: list[float]
     reason: str | None
     remedy: str | None
+    source: str | None
     sources: list[dict[str, str]]
 
 
@@ -87,10 +98,7 @@ def check(
             time.sleep(wait_s)
         finally:
             sampling.stop()
-    values: dict[str, set[str]] = {}
-    for track, label, _, value in sampling.rows():
-        if value is not None:
-            values.setdefault(track, set()).add(label)
+    values = _last_values(sampling.rows())
     sources = {each.name: _sources(each) for each in found}
     rows = [
         row
@@ -117,9 +125,17 @@ def examine(device: Device, *, wait_s: float = BETWEEN_READINGS_S) -> dict[str, 
             "hardware": codecs.codecs(device),
             "pyav": codecs.of_pyav() if here else None,
         },
-        "tracks": [row._asdict() for row in check(device, wait_s=wait_s)],
+        "tracks": [_placed(row, found)._asdict() for row in check(device, wait_s=wait_s)],
         "environment": [each._asdict() for each in around],
     }
+
+
+def _placed(row: Row, found: Mapping[str, Any]) -> Row:
+    """Say by the support matrix what a track was read from, where its collector does not."""
+    if row.state != MEASURED or row.source is not None:
+        return row
+    places = dict.fromkeys(each["source"] for each in of_device(row.sources, found))
+    return row._replace(source="; ".join(places) or None)
 
 
 def _identify(device: Device, accelerators: Sequence[Accelerator]) -> None:
@@ -139,6 +155,20 @@ def _wait_for_a_reading(sampling: Sampling) -> None:
         time.sleep(POLL_S)
 
 
+def _last_values(
+    rows: Sequence[tuple[str, str, int, float | None]],
+) -> dict[str, dict[str, float]]:
+    """Return the last value of each line by track and label, but for those read at once again."""
+    values: dict[str, dict[str, float]] = {}
+    read_ns: dict[tuple[str, str], int] = {}
+    for track, label, t_ns, value in rows:
+        if value is None or t_ns - read_ns.get((track, label), -SETTLED_NS) < SETTLED_NS:
+            continue
+        values.setdefault(track, {})[label] = value
+        read_ns[track, label] = t_ns
+    return values
+
+
 def _sources(collector: Collector) -> dict[str, list[dict[str, str]]]:
     """Return the rows of the support matrix by track; none where a collector states none."""
     found: dict[str, list[dict[str, str]]] = {}
@@ -152,13 +182,13 @@ def _sources(collector: Collector) -> dict[str, list[dict[str, str]]]:
 
 def _rows(
     document: Mapping[str, Any],
-    values: Mapping[str, set[str]],
+    values: Mapping[str, Mapping[str, float]],
     sources: Mapping[str, list[dict[str, str]]],
 ) -> Iterator[Row]:
     """Yield the rows of one collector from what a run would write of it."""
     for track in document["tracks"]:
-        count = len(values.get(track["name"], ()))
-        state, reason, remedy = _state(document, track, count)
+        read = values.get(track["name"], {})
+        state, reason, remedy = _state(document, track, len(read))
         yield Row(
             track=track["name"],
             title=track["title"],
@@ -166,11 +196,13 @@ def _rows(
             unit=track["unit"],
             grade=str(track["grade"]),
             kind=None if track["kind"] is None else str(track["kind"]),
-            period_ns=document["period_ns"],
+            period_ns=track["period_ns"],
             state=state,
-            lines=count,
+            lines=len(read),
+            values=[value for _, value in sorted(read.items())],
             reason=reason,
             remedy=remedy,
+            source=track["source"] if state == MEASURED else None,
             sources=sources.get(track["name"], []),
         )
 
@@ -190,19 +222,21 @@ def _state(
         return MEASURED, f"{lines}, {track['unit']}", None
     if lacking:
         return lacking["outcome"], lacking["reason"], lacking["remedy"]
+    if track["name"] in document["asleep"]:
+        return ASLEEP, ASLEEP_REASON, ASLEEP_REMEDY
     return NO_VALUE, "its collector runs, but gave no value in the trial", None
 
 
 def _of_tree(row: Row, device: Device) -> Row:
     """Say it as of a tree: paths as on the device, and why some things cannot be there."""
-    reason, remedy = (_on_device(text, device) for text in (row.reason, row.remedy))
-    alone = device.program_pid is None
-    if alone and row.state == NO_DATA and any(each in (reason or "") for each in NO_PROGRAM):
-        reason, remedy = "no program in the tree", None
-    if row.state == NO_VALUE:
-        reason = "none in the trial: the tree stands still"
-        reason += " and holds no program" if alone else ""
-    return row._replace(reason=reason, remedy=remedy)
+    told = (row.reason, row.remedy, row.source)
+    reason, remedy, source = (_on_device(text, device) for text in told)
+    alone, state = device.program_pid is None, row.state
+    if alone and state == NO_DATA and any(each in (reason or "") for each in NO_PROGRAM):
+        state, remedy = NO_VALUE, None
+    if state == NO_VALUE:
+        reason = f"the tree stands still{' and holds no program' if alone else ''}"
+    return row._replace(state=state, reason=reason, remedy=remedy, source=source)
 
 
 def _on_device(text: str | None, device: Device) -> str | None:

@@ -5,13 +5,16 @@ No serial number, host name or user name is read: what is in here goes into repo
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from probe.clock_ranges import held
 from probe.devices.accelerators import accelerators, device_tree_list
 from probe.devices.codecs import is_camera
-from probe.devices.processors import Processor, clock_limits_hz, governors, processor
+from probe.devices.gpus import gpus
+from probe.devices.power_mode import power_mode
+from probe.devices.processors import clock_limits_hz, governors, processor
+from probe.devices.virtual import DMI, virtualised
 from probe.kernel_file import integer, matches, read_integer, read_text
 
 if TYPE_CHECKING:
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
 
     from probe.model import Device
 
-DMI: Final = "/sys/class/dmi/id"
 FILLERS: Final = frozenset(
     {"", "default string", "to be filled by o.e.m.", "system product name", "system version",
      "system manufacturer", "not specified", "not applicable", "none", "n/a", "o.e.m.", "unknown",
@@ -28,11 +30,7 @@ FILLERS: Final = frozenset(
 """What makers leave in DMI fields that they did not fill in."""
 SERIAL: Final = re.compile(r"(?:[0-9a-f]{4,}-){2,}[0-9a-f]+|[0-9a-f]{12,}|\d{7,}", re.IGNORECASE)
 """A word like this is a serial number or an UUID that a maker put in the wrong field."""
-HYPERVISORS: Final = (
-    "kvm", "qemu", "vmware", "virtualbox", "xen", "bochs", "virtual machine", "hvm",
-    "google compute engine", "amazon ec2", "parallels", "bhyve",
-)  # fmt: skip
-"""What vendor and product of DMI say in virtual machines."""
+TEGRA: Final = "nvidia,tegra"
 NAME_LENGTH: Final = 40
 SENSOR: Final = re.compile(r"(?:imx|ov|ar|gc|s5k|hi|sc|arducam)[0-9a-z_]*\d[0-9a-z_]*(?: |$)")
 """How the names of image sensors begin, such as `imx708_wide` and `ov5647 10-0036`."""
@@ -42,27 +40,33 @@ def inventory(device: Device) -> dict[str, Any]:
     """Return the device's entry in run.json; what the machine does not say is None.
 
     `name` is a short word for folders (`raspberry-pi-5`); `clock_limit_hz` has one number a cpufreq
-    policy; `accelerators` are those of `probe.devices.accelerators`; `cameras` and `displays` are
-    names.
+    policy; `clocks_held` says that cores and GPU can have one clock alone (`jetson_clocks` sets
+    them so), `power_mode` is a Jetson's; `accelerators` are those of `probe.devices.accelerators`,
+    `gpus` the other ones of `probe.devices.gpus`; `cameras` and `displays` are names.
     """
     chip, board = processor(device), _board(device)
-    virtual = _virtualised(device, chip)
+    virtual, found = virtualised(device), accelerators(device)
     return {
         "name": _name(board, chip.model, virtual=bool(virtual)),
         "board": board,
         "soc": _soc(device),
         "cpu": chip.model,
         "cores": chip.cores,
+        "physical_cores": chip.physical,
+        "cores_present": chip.present,
         "clock_limit_hz": clock_limits_hz(device),
         "memory_bytes": _memory_bytes(device),
         "os": _os(device),
         "kernel": read_text(device.path("/proc/sys/kernel/osrelease")),
         "governor": governors(device),
+        "clocks_held": held(device),
+        "power_mode": _power_mode(device),
         "clocksource": read_text(
             device.path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
         ),
         "virtualised": virtual,
-        "accelerators": [dict(each) for each in accelerators(device)],
+        "accelerators": [dict(each) for each in found],
+        "gpus": [dict(each) for each in gpus(device, {each["driver"] for each in found})],
         "cameras": _cameras(device),
         "displays": _displays(device),
     }
@@ -98,27 +102,20 @@ def _words(text: str) -> str | None:
     return " ".join(re.sub(r"[^\x20-\x7e]", " ", text).split())[:80] or None
 
 
+def _power_mode(device: Device) -> str | None:
+    """Return the mode of a Jetson; nobody else is asked."""
+    if not any(each.startswith(TEGRA) for each in device_tree_list(device, "compatible")):
+        return None
+    mode: str | None = power_mode(device)["power_mode"]
+    return mode
+
+
 def _soc(device: Device) -> str | None:
     """Return the system-on-chip: the last, most general entry of the tree's `compatible`."""
     compatible = device_tree_list(device, "compatible")
     if compatible:
         return _words(compatible[-1])
     return _words(read_text(device.path("/sys/devices/soc0/soc_id")) or "")
-
-
-def _virtualised(device: Device, chip: Processor) -> bool | None:
-    """Say whether a hypervisor is below; None where nothing tells."""
-    stated = [read_text(device.path(f"{DMI}/{field}")) for field in ("sys_vendor", "product_name")]
-    text = " ".join(filter(None, stated)).lower()
-    compatible = device_tree_list(device, "compatible")
-    below = ("/proc/device-tree/hypervisor", "/sys/hypervisor/type")
-    if any(word in text for word in HYPERVISORS) or "linux,dummy-virt" in compatible:
-        return True
-    if any(os.path.exists(device.path(each)) for each in below):  # noqa: PTH110 - raises never
-        return True
-    if chip.flags is not None:
-        return "hypervisor" in chip.flags
-    return False if compatible or text else None
 
 
 def _memory_bytes(device: Device) -> int | None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from probe.model import Device
 
 CPU: Final = "/sys/devices/system/cpu"
+PRESENT: Final = re.compile(r"\d{1,5}(?:-\d{1,5})?(?:,\d{1,5}(?:-\d{1,5})?)*", re.ASCII)
 ARM: Final = "0x41"
 ARM_PARTS: Final = {
     "0xd03": "Cortex-A53",
@@ -43,10 +44,17 @@ ARM_PARTS: Final = {
 
 
 class Processor(NamedTuple):
-    """The model in words (None: not said), the number of cores online, and the cpuinfo flags."""
+    """The model in words (None: not said), its cores, and the cpuinfo flags.
+
+    `cores` are those online as the kernel counts them, threads where there is SMT; `physical` are
+    the cores below them (None: the kernel does not say, as on Arm); `present` counts those that are
+    switched off as well.
+    """
 
     model: str | None
     cores: int | None
+    physical: int | None
+    present: int | None
     flags: frozenset[str] | None
 
 
@@ -57,6 +65,8 @@ def processor(device: Device) -> Processor:
     return Processor(
         _model(fields),
         len(fields.get("processor", ())) or None,
+        _physical(fields),
+        _present(device),
         frozenset(flags[0].split()) if flags else None,
     )
 
@@ -81,9 +91,26 @@ def _fields(cpuinfo: str) -> dict[str, list[str]]:
         key, colon, value = line.partition(":")
         if colon and key.strip() in {
             "processor", "model name", "flags", "CPU implementer", "CPU part", "uarch", "isa",
+            "physical id", "core id",
         }:  # fmt: skip
             fields.setdefault(key.strip(), []).append(value.strip())
     return fields
+
+
+def _physical(fields: dict[str, list[str]]) -> int | None:
+    """Count the cores by package and id; x86 alone writes them."""
+    packages, cores = fields.get("physical id", []), fields.get("core id", [])
+    alike = len(packages) == len(cores) == len(fields.get("processor", ()))
+    return len(set(zip(packages, cores, strict=True))) or None if alike else None
+
+
+def _present(device: Device) -> int | None:
+    """Count the cores of a list such as `0-5,7`; None for what is no such list."""
+    text = read_text(device.path(f"{CPU}/present")) or ""
+    if not PRESENT.fullmatch(text):
+        return None
+    ends = [[int(end) for end in part.split("-")] for part in text.split(",")]
+    return sum(max(0, part[-1] - part[0] + 1) for part in ends) or None
 
 
 def _model(fields: dict[str, list[str]]) -> str | None:

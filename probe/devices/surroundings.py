@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from probe.kernel_file import read_integer
+from probe.devices.local import TEGRA
+from probe.devices.virtual import INSTEAD
+from probe.kernel_file import read_integer, read_text
+from probe.tool import is_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +26,20 @@ TMPFS_ROOM_BYTES: Final = 256 * 2**20
 STEADY_CLOCKS: Final = ("tsc", "arch_sys_counter")
 """Clock sources that a program reads without a system call."""
 STEADY_GOVERNOR: Final = "performance"
+PERFORMANCE: Final = (
+    "echo performance | sudo tee /sys/devices/system/cpu/cpufreq/policy*/scaling_governor"
+)
+"""What needs nothing to be installed: cpupower is a package of its own on every system."""
+JETSON_CLOCKS: Final = "sudo jetson_clocks"
+PARENTS: Final = 1
+NOBODY: Final = 3
+SYS_PTRACE: Final = 1 << 19
+"""The bit of CAP_SYS_PTRACE (linux/capability.h)."""
+PTRACE: Final = {
+    2: ("only administrators", "run as root, or sudo sysctl kernel.yama.ptrace_scope=1"),
+    NOBODY: ("nobody", "boot without kernel.yama.ptrace_scope=3: it cannot be taken back before"),
+}
+"""By Yama's ptrace_scope: who may, and what to do (kernel: admin-guide/LSM/Yama.rst)."""
 NO_ACCELERATOR: Final = {"CPUExecutionProvider", "AzureExecutionProvider"}
 """Providers that run on the processor, or on somebody else's."""
 
@@ -42,7 +60,7 @@ def surroundings(device: Device, inventory: Mapping[str, Any]) -> list[Surroundi
     looks: tuple[Callable[[], Surrounding], ...] = (
         lambda: _ptrace(device),
         lambda: _clock_source(inventory.get("clocksource")),
-        lambda: _governor(inventory.get("governor")),
+        lambda: _governor(inventory),
         lambda: _virtual(inventory.get("virtualised")),
         lambda: _display(inventory.get("displays") or []),
     )
@@ -65,7 +83,7 @@ def tmpfs(folder: Path = Path(TMPFS)) -> Surrounding:
     if free < TMPFS_ROOM_BYTES:
         reason = f"{folder} has {free >> 20} MiB; tapes go to disk"
         return Surrounding(name, LIMITED, reason, remedy)
-    return Surrounding(name, OK, f"{folder} has {free >> 20} MiB free")
+    return Surrounding(name, OK, f"{folder} has {free / 1e9:.1f} GB free")
 
 
 def _ptrace(device: Device) -> Surrounding:
@@ -75,13 +93,22 @@ def _ptrace(device: Device) -> Surrounding:
         return Surrounding(name, OK, "the kernel does not restrict ptrace")
     if scope == 0:
         return Surrounding(name, OK, "ptrace_scope is 0")
-    who = {1: "only parents", 2: "only administrators"}.get(scope, "nobody")
+    if scope < NOBODY and is_here(device) and _may_trace(device):
+        return Surrounding(name, OK, f"ptrace_scope is {scope}, and liveprobe has CAP_SYS_PTRACE")
+    if scope == PARENTS:  # docs/hot-functions.md: "Who may look"
+        let_in = "a program lets the sampler in by `import probe`, or by --copies on (the default)"
+        return Surrounding(name, OK, f"ptrace_scope is {scope}: {let_in}")
+    who, remedy = PTRACE.get(scope, PTRACE[NOBODY])
     return Surrounding(
-        name,
-        LIMITED,
-        f"ptrace_scope is {scope}: {who} may look into a process",
-        "sudo sysctl kernel.yama.ptrace_scope=0",
+        name, LIMITED, f"ptrace_scope is {scope}: {who} may look into a process", remedy
     )
+
+
+def _may_trace(device: Device) -> bool:
+    """Say whether this process may look into any that Yama has not closed to everybody."""
+    status = read_text(device.path("/proc/self/status")) or ""
+    found = re.search(r"^CapEff:\s*([0-9a-f]{1,16})$", status, re.MULTILINE)
+    return found is not None and bool(int(found[1], 16) & SYS_PTRACE)
 
 
 def _clock_source(found: str | None) -> Surrounding:
@@ -98,17 +125,20 @@ def _clock_source(found: str | None) -> Surrounding:
     )
 
 
-def _governor(found: str | None) -> Surrounding:
-    name = "frequency governor"
+def _governor(inventory: Mapping[str, Any]) -> Surrounding:
+    name, found = "frequency governor", inventory.get("governor")
     if found is None:
         return Surrounding(name, OK, "no cpufreq here: nothing changes the clock that can be seen")
     if found == STEADY_GOVERNOR:
         return Surrounding(name, OK, found)
+    if inventory.get("clocks_held"):
+        return Surrounding(name, OK, f"{found}, with one clock to choose from")
+    jetson = str(inventory.get("soc")).startswith(TEGRA)
     return Surrounding(
         name,
         LIMITED,
         f"{found}: the clock follows the load, so short runs vary",
-        "sudo cpupower frequency-set -g performance, if the product runs so too",
+        f"{JETSON_CLOCKS if jetson else PERFORMANCE}, if the product runs so too",
     )
 
 
@@ -116,7 +146,7 @@ def _virtual(found: bool | None) -> Surrounding:
     name = "hardware"
     if found:
         reason = "a virtual machine: cores are shared, sensors are hidden"
-        return Surrounding(name, LIMITED, reason, "measure on the device itself")
+        return Surrounding(name, LIMITED, reason, INSTEAD)
     return Surrounding(name, OK, "no hypervisor below" if found is False else "not known")
 
 

@@ -39,7 +39,7 @@ def version(device: Device, driver: str | None, slot: Path) -> tuple[str | None,
         return None, None
     for name in _modules(driver, slot):
         file = f"/sys/module/{name}/version"
-        text = _line(read_text(device.path(file)))
+        text = printable(read_text(device.path(file)))
         if text is not None:
             return text, file
     for file, pattern in STATED.get(driver, ()):
@@ -51,7 +51,7 @@ def version(device: Device, driver: str | None, slot: Path) -> tuple[str | None,
 
 def firmware(slot: Path) -> str | None:
     """Return the firmware's version where its driver states one (amdxdna: `fw_version`)."""
-    return _line(read_text(slot / "fw_version"))
+    return printable(read_text(slot / "fw_version"))
 
 
 def identified(device: Device) -> tuple[str | None, str | None]:
@@ -74,7 +74,7 @@ def _modules(driver: str, slot: Path) -> list[str]:
     return [linked, driver.replace("-", "_")] if linked != "module" else [driver.replace("-", "_")]
 
 
-def _line(text: str | None) -> str | None:
+def printable(text: str | None) -> str | None:
     """Return a short printable line, None for anything else."""
     found = re.fullmatch(r"[\x21-\x7e][\x20-\x7e]*", text or "")
     return found[0] if found and len(found[0]) <= LONGEST else None

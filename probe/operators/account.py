@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-MOVES: Final = ("Memcpy", "Reorder", "Cast", "Transpose")
-"""How the names of operators begin that move or reformat a tensor and compute nothing."""
+MOVES: Final = frozenset(
+    {"Cast", "CastLike", "MemcpyFromHost", "MemcpyToHost", "ReorderInput", "ReorderOutput",
+     "Transpose"}
+)  # fmt: skip
+"""Operators that move or reformat a tensor and compute nothing: whole names, for ONNX Runtime has a
+`TransposeMatMul` as well."""
 MOST_MOVES: Final = 20
 MS_NS: Final = 1e6
 GROUPS: Final = ("op", "node", "provider")
@@ -60,7 +64,7 @@ class Account:
     @property
     def moves(self) -> tuple[Row, ...]:
         """Nodes that only move or reformat a tensor."""
-        return tuple(row for row in self.by_node if (row.op or "").startswith(MOVES))
+        return tuple(row for row in self.by_node if row.op in MOVES)
 
     def rows(self, by: str) -> tuple[Row, ...]:
         """Return the rows by "op", "node" or "provider"."""
@@ -81,7 +85,7 @@ class Account:
 
 def moves(ops: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of `ops` whose operators only move or reformat a tensor."""
-    return ops[ops["op"].str.startswith(MOVES).fillna(value=False).astype(bool)]
+    return ops[ops["op"].isin(MOVES)]
 
 
 def inferences(ops: pd.DataFrame) -> int:

@@ -147,6 +147,17 @@ def _named(path: Path, name: str, manifest: Mapping[str, Any]) -> list[Path]:
     return [each for each in found if each.stat().st_mtime_ns >= began_ns][:MOST_FILES]
 
 
+def why_not(file: Path) -> str | None:
+    """Return why a file cannot be read as a profile; None for one that begins like one."""
+    try:
+        _check_kind(file)
+        with file.open("rb"):
+            pass
+    except OSError as error:
+        return error.strerror
+    return UNKNOWN_KIND if _kind(file) is None else None
+
+
 def _kind(file: Path) -> str | None:
     """Return which runtime wrote a file; None for what is none of theirs, or cannot be read."""
     try:

@@ -1,7 +1,8 @@
 """Packets of a camera or a network stream, stamped the moment they arrive.
 
-A V4L2 camera was not seen on hardware: there was none. Its path is that of a stream, but for the
-schedule, which is the driver's timestamp where that is CLOCK_MONOTONIC.
+A V4L2 camera was not seen on hardware; the kernel's virtual one was (vivid, Linux 6.1). Its path is
+that of a stream, but for the schedule: the driver's timestamp where that is CLOCK_MONOTONIC, or the
+arrival where the driver dates it later than that (vivid hands a frame out before its end).
 """
 
 from __future__ import annotations
@@ -55,8 +56,7 @@ class Arrivals:
     """Reads a live source in a thread of its own, so that a busy decoder delays no stamp.
 
     `period_ns` is a camera's frame period, by which gaps are found (None for a stream, which may
-    vary). Raises `InputError` when
-    the source cannot be opened.
+    vary). Raises `InputError` when the source cannot be opened.
     """
 
     def __init__(self, part: SourcePart, threads: int) -> None:
@@ -67,7 +67,9 @@ class Arrivals:
         self._depth = 0
         self.time_base = self.stream.time_base or Fraction(1, 1_000_000)
         rate = self.stream.average_rate or self.stream.guessed_rate
-        self.rate = Fraction(part.fps).limit_denominator(1_000_000) if part.fps else rate
+        asked = Fraction(part.fps).limit_denominator(1_000_000) if part.fps else None
+        # What a camera agreed to counts: it may give less than it was asked for.
+        self.rate = rate or asked if self.camera else asked or rate
         self.period_ns = float(SECOND_NS / self.rate) if self.camera and self.rate else None
         self.driver_clock = False
         self._offset = 0
@@ -75,6 +77,9 @@ class Arrivals:
         self._count = 0
         self._waiting: queue.Queue[tuple[Packet[Any], int] | None] = queue.Queue()
         self._read_bytes = self._taken_bytes = 0  # one thread writes each
+        self._wanted = threading.Event()
+        if self.camera:  # it runs since it was opened: what it takes before the start is let go
+            self._begin_to_read()
 
     @property
     def depth(self) -> int:
@@ -97,18 +102,25 @@ class Arrivals:
         A source that marks no key picture within its timeout is taken as it comes (it may refresh
         its picture bit by bit). While nothing comes, `over` is asked whether to go on waiting.
         """
-        threading.Thread(target=self._read, name="arrivals", daemon=True).start()
+        self._wanted.set()
+        if not self.camera:
+            self._begin_to_read()
         begun, patient_ns = False, now_ns() + self.part.timeout
+        last_ns = now_ns()
         while not stop.is_set():
             try:
                 entry = self._waiting.get(timeout=_POLL_S)
             except queue.Empty:
                 if over():
                     return
+                if self.camera and now_ns() - last_ns > self.part.timeout:
+                    self._end(f"it gave no picture for {self.part.timeout / SECOND_NS:g} s")
+                    return
                 continue
             if entry is None:
                 return
             packet, arrived_ns = entry
+            last_ns = arrived_ns
             self._taken_bytes += packet.size
             begun = begun or packet.is_keyframe or arrived_ns > patient_ns
             if begun:
@@ -135,6 +147,7 @@ class Arrivals:
             "width": context.width,
             "height": context.height,
             "fps": float(self.rate) if self.rate else None,
+            "asked_fps": self.part.fps,
             "frames": None,
             "pixel_format": context.pix_fmt,
             "codec": context.name,
@@ -154,13 +167,19 @@ class Arrivals:
                 if self._read_bytes - self._taken_bytes > _MOST_WAITING_BYTES:
                     why = f"decoding fell {_MOST_WAITING_BYTES >> 20} MiB behind the source"
                     break
-                if packet.size:
+                if packet.size and self._wanted.is_set():
                     self._read_bytes += packet.size
                     self._waiting.put((packet, now_ns()))
         except av.error.FFmpegError as error:
             why = f"the source failed: {error.strerror}"
-        probe.mark("source_ended", text=why)
+        self._end(why)
         self._waiting.put(None)
+
+    def _begin_to_read(self) -> None:
+        threading.Thread(target=self._read, name="arrivals", daemon=True).start()
+
+    def _end(self, why: str) -> None:
+        probe.mark("source_ended", text=why)
 
     def _stamp(self, packet: Packet[Any], arrived_ns: int) -> Arrival:
         pts = self._unwrapped(packet)
@@ -198,7 +217,35 @@ def _open(part: SourcePart) -> tuple[InputContainer, VideoStream]:
         options["framerate"] = f"{part.fps:g}"
     if part.format is not None:
         options["input_format"] = part.format
-    return open_source(part.device, form="v4l2", options=options, timeout_s=timeout_s)
+    return _open_camera(part.device, options, timeout_s)
+
+
+def _open_camera(
+    device: str, options: dict[str, str], timeout_s: float
+) -> tuple[InputContainer, VideoStream]:
+    """Open a V4L2 node and wait for its first picture, aside: a driver that has none holds us up.
+
+    FFmpeg waits in the kernel and asks nobody; the thread ends with the process.
+    """
+    opened: list[tuple[InputContainer, VideoStream] | InputError] = []
+
+    def wait() -> None:
+        try:
+            opened.append(open_source(device, form="v4l2", options=options, timeout_s=timeout_s))
+        except InputError as error:
+            opened.append(error)
+
+    thread = threading.Thread(target=wait, name="camera", daemon=True)
+    thread.start()
+    thread.join(timeout_s)
+    if not opened:
+        raise InputError(
+            f"{device}: it gave no picture within {timeout_s:g} s",
+            remedy="check its cable and signal; source.timeout says how long to wait",
+        )
+    if isinstance(opened[0], InputError):
+        raise opened[0]
+    return opened[0]
 
 
 _PROTOCOLS: Final = "rtsp,rtp,udp,tcp,http,https,tls,crypto,srtp"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,12 @@ LARGEST_PICTURE: Final = LARGEST_SIDE * LARGEST_SIDE
 """Pixels; decoders refuse more (FFmpeg's max_pixels), whatever a stream says midway."""
 _NOT_VIDEO: Final = frozenset({"tty", "image2", "concat", "hls", "dash", "lavfi", "webvtt"})
 """Demuxers that make pictures of text, of single files, or that open further files by name."""
+_CAMERA: Final = {
+    errno.EACCES: "let this user read it: group video (sudo usermod -aG video $USER, log in again)",
+    errno.EBUSY: "another program has the camera: end it (fuser -v names it)",
+    errno.ENOENT: "set source.device to the camera's node: `liveprobe doctor` names the cameras",
+    errno.EINVAL: "ask for what it offers (v4l2-ctl --list-formats-ext) in source.format and .size",
+}
 _TRY: Final = "check it with a player, or convert it: ffmpeg -i IN -c:v libx264 OUT.mp4"
 
 
@@ -65,8 +72,7 @@ def open_source(
         )
     except av.error.FFmpegError as error:
         raise InputError(
-            f"{url}: cannot be opened ({_reason(error)})",
-            remedy="check that it is on and reachable; source.timeout says how long to wait",
+            f"{url}: cannot be opened ({_reason(error)})", remedy=_remedy(form, error)
         ) from error
     try:
         return container, _video_stream(container, url)
@@ -135,6 +141,11 @@ def _decodable(stream: VideoStream, name: str) -> None:
             f"{LARGEST_SIDE}x{LARGEST_SIDE}",
             remedy="scale the clip down first",
         )
+
+
+def _remedy(form: str | None, error: av.error.FFmpegError) -> str:
+    camera = _CAMERA.get(error.errno or 0) if form == "v4l2" else None
+    return camera or "check that it is on and reachable; source.timeout says how long to wait"
 
 
 def _reason(error: av.error.FFmpegError) -> str:

@@ -81,7 +81,7 @@ class Generate:
                 "height": self._first.height,
             },
             "model": model.fact(),
-            "providers": {"asked": model.asked, "got": model.got},
+            "providers": model.providers(),
             "encode": encoding.fact(encode, self._place(), None),
             "load": self.load,
         }
@@ -221,7 +221,8 @@ def run(scenario: Scenario, out: Path, stop: threading.Event) -> bool:
         if stop.is_set() or now_ns() >= end_ns:
             break
         program.answer(request, end_ns + drain_ns(scenario), stop)
-    state_all({"sink": {"pictures": program.ledger.outputs}})
+    said = program.generator.model.providers()
+    state_all({"sink": {"pictures": program.ledger.outputs}, "providers": said})
     return True
 
 

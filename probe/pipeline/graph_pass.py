@@ -20,6 +20,7 @@ import numpy as np
 import onnxruntime as ort
 
 from probe.operators import log
+from probe.pipeline import infer
 from probe.pipeline.infer import ORT_ERRORS, options
 from probe.pipeline.model_input import TYPES
 
@@ -108,7 +109,7 @@ def _passed(
         asked.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     clocks = [_clocks()]
     with _logged(folder / ".graph-pass.log", said):
-        session = ort.InferenceSession(str(model.path), asked, providers=list(model.got))
+        session = infer.session(model.path, asked, model.got)
     said["got"] = session.get_providers()
     said["assigned"] = assigned(session)
     begin = getattr(session, "get_profiling_start_time_ns", None)

@@ -47,14 +47,18 @@ ORT_ERRORS: Final = (
 
 @dataclass(frozen=True)
 class Model:
-    """An ONNX model, loaded. `asked` and `got` are execution providers, first choice first."""
+    """An ONNX model, loaded. `asked` are execution providers, first choice first."""
 
     path: Path
     session: ort.InferenceSession
     inputs: tuple[Described, ...]
     outputs: tuple[str, ...]
     asked: tuple[str, ...]
-    got: tuple[str, ...]
+
+    @property
+    def got(self) -> tuple[str, ...]:
+        """The execution providers that the session has now, first choice first."""
+        return tuple(self.session.get_providers())
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """Run once; the outputs are the runtime's own memory, which plain `run` does not copy."""
@@ -77,6 +81,10 @@ class Model:
             "runtime": f"onnxruntime {ort.__version__}",
         }
 
+    def providers(self) -> dict[str, Any]:
+        """Return what the Run says about the execution providers."""
+        return {"asked": self.asked, "got": self.got}
+
 
 def load(part: InferPart) -> Model:
     """Load the model of a scenario.
@@ -95,16 +103,26 @@ def load(part: InferPart) -> Model:
         )
     ort.disable_telemetry_events()
     try:
-        session = ort.InferenceSession(str(path), options(part), providers=providers)
+        made = session(path, options(part), providers)
     except ORT_ERRORS as error:
         raise InputError(
             f"{path}: ONNX Runtime cannot load it: {_first_line(error)}", remedy=_remedy(error)
         ) from error
-    inputs = tuple(Described(entry.name, entry.type, entry.shape) for entry in session.get_inputs())
-    outputs = tuple(entry.name for entry in session.get_outputs())
-    return Model(
-        path, session, inputs, outputs, tuple(part.providers), tuple(session.get_providers())
-    )
+    inputs = tuple(Described(entry.name, entry.type, entry.shape) for entry in made.get_inputs())
+    outputs = tuple(entry.name for entry in made.get_outputs())
+    return Model(path, made, inputs, outputs, tuple(part.providers))
+
+
+def session(
+    path: Path, asked: ort.SessionOptions, providers: Sequence[str]
+) -> ort.InferenceSession:
+    """Make a session that keeps its providers: where one fails in a run, the run fails.
+
+    ONNX Runtime would go on with others, and say so on stdout alone.
+    """
+    made = ort.InferenceSession(str(path), asked, providers=list(providers))
+    made.disable_fallback()
+    return made
 
 
 def require_pictures(model: Model) -> None:

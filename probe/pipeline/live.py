@@ -108,7 +108,7 @@ class Live:
                 "size": [spec.height, spec.width],
                 "type": str(spec.dtype),
             },
-            "providers": {"asked": self.model.asked, "got": self.model.got},
+            "providers": self.model.providers(),
             "encode": encoding.fact(stage.encode, self.place, context),
             "load": self.load,
         }
@@ -211,7 +211,8 @@ def run(scenario: Scenario, out: Path, stop: threading.Event, *, free: bool = Fa
     state_all({**live.facts(), "queues": program.queues()})
     settle()
     whole = program.run(live.length_ns())
-    state_all({"sink": {**live.render.sink.fact(), "left_out_beside": live.ledger.left_out}})
+    sink = {**live.render.sink.fact(), "left_out_beside": live.ledger.left_out}
+    state_all({"sink": sink, "providers": live.model.providers()})
     return whole
 
 

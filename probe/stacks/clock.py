@@ -51,7 +51,7 @@ def bracket(note: Mapping[str, Any], end_us: int | None) -> tuple[int, int]:
 
     Raises `ValueError` where the notes contradict each other or say no start.
     """
-    lows, highs = [_time(note, "started_ns")], [_time(note, "threads_ns")]
+    lows, highs = [time_of(note, "started_ns")], [time_of(note, "threads_ns")]
     if end_us is not None:
         end_ns = end_us * 1000
         lows += [None if t is None else t - end_ns for t in _times(note, "absent_ns")]
@@ -125,9 +125,10 @@ def _agreement(stage: NDArray[np.int64], stack: NDArray[np.int64]) -> float:
 
 
 def _times(note: Mapping[str, Any], *names: str) -> list[int | None]:
-    return [_time(note, name) for name in names]
+    return [time_of(note, name) for name in names]
 
 
-def _time(note: Mapping[str, Any], name: str) -> int | None:
+def time_of(note: Mapping[str, Any], name: str) -> int | None:
+    """Return a time of a note, None where it says none."""
     value = note.get(name)
     return value if isinstance(value, int) and 0 < value < 2**62 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from contextlib import suppress
@@ -12,27 +13,32 @@ import numpy as np
 import pandas as pd
 
 from probe.copies.timeline import NONE, Timeline
-from probe.stacks.chrometrace import Book, Recording, parse
-from probe.stacks.clock import STEP_NS, Offset, bracket, fitted, homes
+from probe.stacks.book import Book
+from probe.stacks.chrometrace import Recording, parse
+from probe.stacks.clock import STEP_NS, Offset, bracket, fitted, homes, time_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from probe.stacks.chrometrace import Thread
+    from probe.stacks.book import Thread
 
 NOTES: Final = "pyspy.json"
 """Beside the tapes: what the collector noted of its recordings, and which there are."""
 MOST_BYTES: Final = 256 * 2**20
 """Of one recording; what is larger is read up to there."""
+MOST_BYTES_IN_ALL: Final = 2 * MOST_BYTES
+"""Of all: the collector begins no further one after half of that."""
+PIECE: Final = 2**20
 MOST_NOTES: Final = 4 * 2**20
 MOST_RECORDINGS: Final = 1000
 LAG_NS: Final = 2_000_000
 """py-spy takes the time of a sample after it has read all threads, one after another, which takes
 about 1 ms for ten threads: each thread has its own lag. Our own measure."""
 LATEST_NS: Final = 2**62
+MOST_WHY: Final = 300
 _FILE: Final = re.compile(r"pyspy-\d+\.json")
 _TOLD: Final = re.compile(r"Samples: (\d{1,15}) Errors: (\d{1,15})")
 
@@ -65,9 +71,13 @@ def stacks_of(folder: Path, spans: pd.DataFrame, window: Mapping[str, int] | Non
     book, places = Book(), _Places(spans)
     parts: list[_Part] = []
     rejected: list[list[str]] = []
+    left = MOST_BYTES_IN_ALL
     for note in notes["recordings"]:
         try:
-            parts.append(_read(folder, note, book, places))
+            file = _file(folder, note)
+            size = min(MOST_BYTES, left, file.stat().st_size)
+            left -= size
+            parts.append(_read(file, size, note, book, places))
         except (OSError, ValueError) as error:
             rejected.append([str(note.get("file")), getattr(error, "strerror", None) or str(error)])
     summary = {
@@ -81,6 +91,9 @@ def stacks_of(folder: Path, spans: pd.DataFrame, window: Mapping[str, int] | Non
         "moved": sum(part.moved for part in parts),
         "rows": sum(len(part.rows) for part in parts),
         "not_read": rejected,
+        "lost": _lost(notes),
+        "stacks_left_out": book.stacks_left_out,
+        "changes_left_out": book.changes_left_out,
     }
     if not parts:
         return Stacks({}, summary)
@@ -182,13 +195,24 @@ def _notes(file: Path) -> dict[str, Any] | None:
     return None
 
 
-def _read(folder: Path, note: Mapping[str, Any], book: Book, places: _Places) -> _Part:
+def _file(folder: Path, note: Mapping[str, Any]) -> Path:
     name = note.get("file")
     if not isinstance(name, str) or not _FILE.fullmatch(name):
         raise ValueError("not the name of a recording")
-    with (folder / name).open("rb") as opened:
-        text = opened.read(MOST_BYTES).decode("utf-8", "replace")
-    recording = parse(text, book)
+    return folder / name
+
+
+def _pieces(file: Path, size: int) -> Iterator[str]:
+    """Yield the first `size` bytes of a file as text."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    with file.open("rb") as opened:
+        while size > 0 and (data := opened.read(min(PIECE, size))):
+            size -= len(data)
+            yield decoder.decode(data)
+
+
+def _read(file: Path, size: int, note: Mapping[str, Any], book: Book, places: _Places) -> _Part:
+    recording = parse(_pieces(file, size), book)
     bounds = bracket(note, recording.end_us)
     threads, told_ns = list(book.threads), recording.t_us * 1000
     t_ns = told_ns + sum(bounds) // 2
@@ -271,7 +295,7 @@ def _alive(samples: pd.DataFrame, notes: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _stacks(book: Book) -> pd.DataFrame:
-    told = [json.dumps(frames, ensure_ascii=False) for frames in book.stacks]
+    told = list(book.documents())
     return pd.DataFrame({"stack": range(len(told)), "frames": pd.array(told, dtype="string")})
 
 
@@ -282,6 +306,20 @@ def _told(logs: Sequence[object]) -> dict[str, int | None]:
     if not counts:
         return {"samples": None, "errors": None}
     return {"samples": sum(s for s, _ in counts), "errors": sum(e for _, e in counts)}
+
+
+def _lost(notes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return from when to when py-spy sampled and left no file, and why."""
+    found = notes.get("lost")
+    listed = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    return [
+        {
+            "from_ns": time_of(each, "from_ns"),
+            "to_ns": time_of(each, "to_ns"),
+            "why": str(each.get("why"))[:MOST_WHY],
+        }
+        for each in listed[:MOST_RECORDINGS]
+    ]
 
 
 def _agreement(parts: Sequence[_Part]) -> float | None:

@@ -1,19 +1,20 @@
 """The samples of a Run as a file of https://www.speedscope.app, one profile a thread.
 
-The outermost frame of each stack is the stage. Files go by their last name, below the standard
-library and installed packages by their path from there: no folder of anybody's is in it.
+The outermost frame of each stack is the stage. Files go by their path below the program's script,
+the standard library or installed packages, else by their last name (`probe.stacks.places`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from probe.errors import EnvironmentUnmet
+from probe.stacks.places import readable, short
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -21,35 +22,24 @@ if TYPE_CHECKING:
 FILE: Final = "profile.speedscope.json"
 SCHEMA: Final = "https://www.speedscope.app/file-format-schema.json"
 OUTSIDE: Final = "outside of stages"
-_BELOW: Final = re.compile(r".*/(?:site-packages|dist-packages|lib/python\d\.\d+)/(.+)", re.DOTALL)
-NO_SYMBOL: Final = "(no symbols)"
-_ADDRESS: Final = re.compile(r"0x[0-9A-Fa-f]+")
-_PATH: Final = re.compile(r"(?:~|/)[^\s'\"<>()]*/")
-
-
-def short(file: str) -> str:
-    """Return a file without the folders that tell where somebody keeps it."""
-    plain = file.replace("\\", "/")
-    found = _BELOW.fullmatch(plain)
-    return found[1] if found else plain.rstrip("/").rpartition("/")[2]
-
-
-def readable(name: str) -> str:
-    """Return the name of a function without the folders of a path in it, as native ones may have.
-
-    Bare addresses of a library without symbols all have one name.
-    """
-    return NO_SYMBOL if _ADDRESS.fullmatch(name) else _PATH.sub("", name)
+MOST_NUMBERS: Final = 16 * 10**6
+"""Of frames in all profiles, each written where its stack is: about 100 MB."""
 
 
 def document(samples: pd.DataFrame, stacks: pd.DataFrame, name: str) -> dict[str, Any]:
     """Return the tables `stack_samples` and `stacks` as speedscope's JSON; `name` is the Run's."""
     frames = _Frames()
-    told = dict(zip(stacks["stack"], stacks["frames"].map(json.loads), strict=True))
+    told = {
+        int(stack): frames.numbers(text)
+        for stack, text in zip(stacks["stack"], stacks["frames"], strict=True)
+    }
     first_ns = int(samples["t_ns"].min()) if len(samples) else 0
+    threads = list(samples.groupby("thread", sort=False, observed=True))
+    most = MOST_NUMBERS // max(1, len(threads))
     profiles = [
-        _profile(str(thread), rows, told, frames, first_ns)
-        for thread, rows in samples.groupby("thread", sort=False)
+        _profile(_name(str(thread), len(kept), len(rows)), _Rows(kept, told, frames), first_ns)
+        for thread, rows in threads
+        for kept in [_first(rows, told, most)]
     ]
     return {
         "$schema": SCHEMA,
@@ -81,6 +71,18 @@ class _Frames:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str | None, int | None], int] = {}
+        self._told: dict[tuple[Any, ...], int] = {}
+
+    def numbers(self, text: str) -> list[int]:
+        """Return the frames of a stack of the table, outermost first."""
+        found = []
+        for file, line, function in reversed(json.loads(text)):
+            number = self._told.get((file, line, function))
+            if number is None:
+                number = self.number(readable(function), file and short(file), line)
+                self._told[file, line, function] = number
+            found.append(number)
+        return found
 
     def number(self, name: str, file: str | None = None, line: int | None = None) -> int:
         return self._known.setdefault((name, file, line), len(self._known))
@@ -95,10 +97,27 @@ class _Frames:
         ]
 
 
-def _profile(
-    thread: str, rows: pd.DataFrame, told: dict[int, Any], frames: _Frames, first_ns: int
-) -> dict[str, Any]:
+def _name(thread: str, kept: int, of: int) -> str:
+    return readable(thread) + (f" (the first {kept:,} of {of:,} samples)" if kept < of else "")
+
+
+def _first(rows: pd.DataFrame, told: Mapping[int, Sequence[int]], most: int) -> pd.DataFrame:
+    """Return the first rows of a thread, as far as their stacks have together `most` frames."""
+    lengths = rows["stack"].map({number: len(stack) + 1 for number, stack in told.items()})
+    return rows.iloc[: max(1, int((lengths.cumsum() <= most).sum()))]
+
+
+class _Rows(NamedTuple):
+    """The samples of a thread, the frames of each stack, and all frames."""
+
+    rows: pd.DataFrame
+    told: Mapping[int, list[int]]
+    frames: _Frames
+
+
+def _profile(name: str, seen: _Rows, first_ns: int) -> dict[str, Any]:
     """Return a thread's samples by time; where it was not sampled, a stack without frames."""
+    rows, told, frames = seen
     stacks: list[list[int]] = []
     weights: list[int] = []
     start = at = int(rows["t_ns"].iloc[0])
@@ -108,11 +127,7 @@ def _profile(
         key = (stage if isinstance(stage, str) else None, int(number))
         if key not in whole:
             root = f"stage {key[0]}" if key[0] else OUTSIDE
-            inner = [
-                frames.number(readable(function), file and short(file), line)
-                for file, line, function in reversed(told[key[1]])
-            ]
-            whole[key] = [frames.number(root), *inner]
+            whole[key] = [frames.number(root), *told[key[1]]]
         if t_ns > at:
             stacks.append([])
             weights.append(int(t_ns) - at)
@@ -121,7 +136,7 @@ def _profile(
         at = max(at, int(t_ns)) + int(held_ns)
     return {
         "type": "sampled",
-        "name": readable(thread),
+        "name": name,
         "unit": "nanoseconds",
         "startValue": start - first_ns,
         "endValue": start - first_ns + sum(weights),

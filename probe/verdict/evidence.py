@@ -102,6 +102,13 @@ class Evidence:
         return asked and bool(len(self.run.table("stack_samples")))
 
     @property
+    def disturbance(self) -> str | None:
+        """What the pass itself did to the program's times; None where it left them alone."""
+        if self.watched:
+            return "deep mode delayed frames"
+        return "the program was paused to be sampled" if self.paused else None
+
+    @property
     def live(self) -> bool:
         """Whether frames of a source were measured."""
         return bool(len(self.frames))

@@ -48,21 +48,18 @@ def deadline_held(evidence: Evidence) -> Ruling:
             f"p99 within {deadline}: {missed}; {answer.allowed} may be, at 99 % confidence"
             + _independence(evidence)
         )
-    if answer.outcome is Outcome.REFUTED and evidence.watched:
+    if answer.outcome is Outcome.REFUTED and evidence.disturbance is not None:
         return unsettled(
-            f"p99 is not within {deadline}: {missed}; but deep mode delayed frames",
-            "measure it again with --copies on, which delays no frame by page faults",
-        )
-    if answer.outcome is Outcome.REFUTED and evidence.paused:
-        return unsettled(
-            f"p99 is not within {deadline}: {missed}; but the program was paused to be sampled",
-            "measure it again with --sample on, which pauses nothing",
+            f"p99 is not within {deadline}: {missed}; but {evidence.disturbance}",
+            "measure it again with --copies on, which delays no frame by page faults"
+            if evidence.watched
+            else "measure it again with --sample on, which pauses nothing",
         )
     if answer.outcome is Outcome.REFUTED:
         return broken(f"p99 is not within {deadline}: {missed}", _to_hold(evidence))
     return unsettled(
-        f"p99 within {deadline} cannot be told yet: {missed}; at least {answer.still_needed} more "
-        "frames without a miss are needed",
+        f"p99 within {deadline} cannot be told yet: {missed}; at least "
+        f"{answer.still_needed:,} more frames without a miss are needed",
         _to_tell(evidence),
     )
 
@@ -84,6 +81,8 @@ def bursts_counted(evidence: Evidence) -> Ruling:
     remedy = (
         _to_tell(evidence) if told else "no longer run is needed: the misses tell already (rule 3)"
     )
+    if not told and evidence.disturbance is not None:
+        remedy = ""  # they tell nothing; rule 3 says what would
     return unsettled(f"{weight}; a p99 needs {needed}", remedy)
 
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
-    from numpy.typing import NDArray
 
     from probe.measured import Window
     from probe.verdict.evidence import Evidence
@@ -23,11 +22,6 @@ if TYPE_CHECKING:
 DEVICE: Final = ("power_meter.power", "power.total")
 """Tracks of the whole device, the better one first: a meter in the supply leaves nothing out."""
 UNIT: Final = "watts"
-LONGEST_GAP: Final = 0.1
-"""Of the window: a longer stretch without a reading is too much of it to be called read: our own
-number."""
-SLOWEST_NS: Final = 3 * 10**9
-"""A source that is read once a second has no gap of this length."""
 
 
 class Line(NamedTuple):
@@ -56,15 +50,6 @@ def of_device(evidence: Evidence) -> Line | str:
         "no line was read in the window that covers the whole device; name a part, as in "
         f"track.{track}[{label}].mean, or name the line that does as power.total in the scenario"
     )
-
-
-def uncovered(times: NDArray[np.int64], window: Window) -> str | None:
-    """Say where too much of the window passed without a reading; None where it did not."""
-    edges = np.concatenate(([window.start_ns], np.sort(times), [window.end_ns]))
-    gap = int(np.diff(edges).max())
-    if gap <= max(LONGEST_GAP * window.length_ns, SLOWEST_NS):
-        return None
-    return f"power was not read for {gap / 1e9:.1f} s of the window"
 
 
 def _labels(samples: pd.DataFrame, track: str, window: Window) -> list[str]:

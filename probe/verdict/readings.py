@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from probe import measured, metrics, statistics
+from probe import metrics, statistics
 from probe.copies.methods import Kind
+from probe.drift import drift_of
 from probe.model import Fate, Regime
 from probe.tape import NULL
-from probe.verdict import power, summary
+from probe.verdict import energy, power, sampled, summary
 from probe.verdict.series import MS_NS, NO_INPUT, SERIES, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import pandas as pd
     from numpy.typing import NDArray
 
     from probe.metrics import Metric
@@ -36,9 +36,6 @@ PARTS: Final = 10
 are commonly made of (Law, Simulation Modeling and Analysis, 2015, 9.5.3)."""
 LEAST_PERIODS: Final = 20
 """A stretch holds at least so many frame periods, as a window of METHOD does."""
-QUANTITIES: Final = {"power": "watts", "temperature": "celsius", "clock": "hertz"}
-"""Metrics of a quantity rather than of a track: every track in this unit is meant; of power the one
-line that covers the device (`probe.verdict.power`)."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ def reading(metric: Metric, evidence: Evidence, verdict: Mapping[str, Any]) -> R
         return _of_stage(metric, evidence)
     if metric.series in SERIES:
         return _statistic(metric, SERIES[metric.series](evidence))
-    if metric.series == "track" or metric.series in QUANTITIES:
+    if metric.series == "track" or metric.series in sampled.QUANTITIES:
         return _of_track(metric, evidence)
     if metric.name.startswith("copies."):
         return _of_copies(metric, verdict)
@@ -124,56 +121,26 @@ def _of_stage(metric: Metric, evidence: Evidence) -> Reading:
     return _statistic(metric, chosen / MS_NS)
 
 
-def tracks(evidence: Evidence) -> dict[str, str]:
-    """Return the tracks of the Run's collectors with their units, those without samples as well."""
-    listed = [each.get("tracks") or () for each in evidence.manifest.get("collectors") or ()]
-    return {str(track["name"]): str(track["unit"]) for found in listed for track in found}
-
-
 def _of_track(metric: Metric, evidence: Evidence) -> Reading:
-    units, source = tracks(evidence), None
-    if metric.series == "track":
-        chosen = {metric.subject: units.get(str(metric.subject), "")}
-    elif metric.series == "power":
-        line = power.of_device(evidence)
-        if isinstance(line, str):
-            return _absent(metric, line)
-        chosen, source = {line.track: power.UNIT}, line.source
-    else:
-        unit = QUANTITIES[str(metric.series)]
-        chosen = {name: own for name, own in units.items() if own == unit}
-    window, samples = evidence.window, evidence.run.table("samples")
-    mine = samples[samples["track"].isin(list(chosen)).fillna(value=False)]
-    if metric.line is not None:
-        mine = mine[(mine["label"] == metric.line).fillna(value=False)]
-    if window is None or mine.empty:
-        what = metric.subject or f"{metric.series}, in {QUANTITIES.get(str(metric.series), '')}"
-        return _absent(metric, f"no collector of this Run read {what}")
-    times = measured.integers(mine["t_ns"])
-    values = mine["value"].to_numpy(dtype=np.float64, na_value=np.nan)
-    kept = (times >= window.start_ns) & (times < window.end_ns) & np.isfinite(values)
-    mine, times, values = mine[kept], times[kept], values[kept]
-    unit = metric.unit or next(iter(chosen.values()))
-    if not len(values):
-        return _absent(metric, "nothing was read in the window")
+    found, window = sampled.samples(metric, evidence), evidence.window
+    if isinstance(found, str) or window is None:
+        return _absent(metric, str(found))
+    values, n = found.values, len(found.values)
     if metric.statistic in ("min", "max"):
         value = values.min() if metric.statistic == "min" else values.max()
-        return Reading(float(value), unit, len(values), source=source)
-    several = _lines(mine)
-    if len(several) > 1:
-        why = f"it has {len(several)} lines; name one, as in track.{several[0]}.mean"
+        return Reading(float(value), found.unit, n, source=found.source)
+    if len(found.lines) > 1:
+        why = f"it has {len(found.lines)} lines; name one, as in track.{found.lines[0]}.mean"
         return _absent(metric, why)
-    parts = _parts(times, values, window.start_ns, window.end_ns)
-    gap = None if source is None else power.uncovered(times, window)
-    return Reading(float(values.mean()), unit, len(values), parts=parts, source=source, gap=gap)
-
-
-def _lines(samples: pd.DataFrame) -> list[str]:
-    pairs = samples[["track", "label"]].drop_duplicates().fillna("")
-    return [
-        f"{track}[{label}]" if label else str(track)
-        for track, label in pairs.itertuples(index=False)
-    ]
+    if found.unit == power.UNIT:
+        took = energy.drawn(*found.whole, window, PARTS)
+        if took is None:
+            return _absent(metric, energy.UNKNOWN)
+        return Reading(
+            took.mean, found.unit, n, parts=took.means, source=found.source, gap=took.gap
+        )
+    parts = _parts(found.times, values, window.start_ns, window.end_ns)
+    return Reading(float(values.mean()), found.unit, n, parts=parts, source=found.source)
 
 
 def _parts(
@@ -215,6 +182,14 @@ def _field(key: str, *, live: bool = False, exact: bool = False) -> Reader:
         return Reading(float(value), metric.unit, exact=exact)
 
     return read
+
+
+def _drift(metric: Metric, evidence: Evidence, verdict: Mapping[str, Any]) -> Reading:
+    found: Reading = _field("drift_ms_per_min", live=True)(metric, evidence, verdict)
+    if not evidence.live:
+        return found
+    told = drift_of(evidence.frames)
+    return _absent(metric, told) if isinstance(told, str) else replace(found, n=told.trend.points)
 
 
 def _slack(metric: Metric, evidence: Evidence, verdict: Mapping[str, Any]) -> Reading:
@@ -304,26 +279,26 @@ def _generated(metric: Metric, evidence: Evidence, verdict: Mapping[str, Any]) -
 
 
 def _energy(metric: Metric, evidence: Evidence, verdict: Mapping[str, Any]) -> Reading:
-    """Return joules per frame: what the device took in the window by what came out in it."""
-    watts, window = _of_track(_MEAN_POWER, evidence), evidence.window
-    if watts.value is None or watts.gap is not None or window is None:
-        return _absent(metric, watts.why or watts.gap or "there is no window")
+    """Return joules per frame: what the device took while it was read, by what came out then."""
+    found, window = sampled.samples(_MEAN_POWER, evidence), evidence.window
+    if isinstance(found, str) or window is None:
+        return _absent(metric, str(found))
+    took = energy.drawn(*found.whole, window, PARTS)
+    if took is None or took.gap is not None:
+        return _absent(metric, energy.UNKNOWN if took is None else str(took.gap))
     if evidence.generates:
-        made = evidence.outputs.delivered_ns
-        frames = int(np.count_nonzero((made >= window.start_ns) & (made < window.end_ns)))
-        rate = None
+        made, rate = evidence.outputs.delivered_ns, None
     else:
-        rate = _rate(metric, evidence, verdict)
-        rendered = shown(evidence)
-        frames = 0 if isinstance(rendered, str) else len(rendered[0])
+        rendered, rate = shown(evidence), _rate(metric, evidence, verdict)
+        made = np.empty(0, np.int64) if isinstance(rendered, str) else rendered[0]
+    frames = took.count(made)
     if not frames:
         return _absent(metric, "no frame came out in the window")
     parts = None
-    if rate is not None and rate.parts is not None and watts.parts is not None:
-        parts = watts.parts / rate.parts if bool((rate.parts > 0).all()) else None
-    value = watts.value * window.length_ns / 1e9 / frames
-    source = f"derived: {watts.source}"
-    return Reading(value, metric.unit, frames, parts=parts, source=source)
+    if rate is not None and rate.parts is not None and took.means is not None:
+        parts = took.means / rate.parts if bool((rate.parts > 0).all()) else None
+    value = took.joules / frames
+    return Reading(value, metric.unit, frames, parts=parts, source=f"derived: {found.source}")
 
 
 _MEAN_POWER: Final = metrics.find("power.mean")
@@ -335,7 +310,7 @@ _PLAIN: Final[dict[str, Reader]] = {
     "frames.missed": _share_of(Fate.ON_TIME, but=True),
     "frames.late": _share_of(Fate.LATE),
     "frames.lost": _share_of(Fate.ON_TIME, Fate.LATE, but=True),
-    "drift": _field("drift_ms_per_min", live=True),
+    "drift": _drift,
     "block_size": _field("block_size", exact=True),
     "speed": _speed,
     "time_to_first_frame": _field("time_to_first_frame_ms"),

@@ -94,6 +94,7 @@ FINDING: Final = with_fields(
     evidence={"type": "object"},
     remedy=TEXT,
     grade=one_of(Grade),
+    disturbed=or_null(said(TEXT, "what the pass itself did, which may be all that was found")),
 )
 PER_FRAME: Final = or_null(said(NUMBER, "null where no frame is known"))
 COPIES: Final = with_fields(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from probe import measured, statistics
+from probe.drift import drift_of
 from probe.model import Fate
 from probe.tape import NULL
 from probe.verdict import generation
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 LOST: Final = "lost"
 MS_NS: Final = 1e6
-MINUTE_MS: Final = 60_000.0
 Number = float | str | None
 """A value in its unit, "lost" where it falls on a lost frame, None where there is none."""
 
@@ -119,15 +119,13 @@ def time_to_first_frame(evidence: Evidence) -> float | None:
 
 
 def drift(evidence: Evidence) -> float | None:
-    """Return the slope of the latency of rendered frames in ms per minute.
+    """Return the slope of latency up to delivery of rendered frames in ms per minute.
 
-    Taken up to the delivery: the wait for a refresh stays within one refresh, so it adds nothing in
-    the long run, but its slow beat (30 fps on 59.94 Hz) reads as a drift in a short one.
+    None where they are too few, or of too short a time (`probe.drift`, which says why up to
+    delivery).
     """
-    frames = evidence.frames
-    frames = frames.rows(frames.answered & (frames.delivered_ns != NULL))
-    minutes = (frames.due_ns - frames.due_ns[:1].sum()) / MS_NS / MINUTE_MS
-    return statistics.slope(minutes, (frames.delivered_ns - frames.due_ns) / MS_NS)
+    found = drift_of(evidence.frames)
+    return None if isinstance(found, str) else found.trend.slope
 
 
 def in_flight_mean(evidence: Evidence) -> float | None:

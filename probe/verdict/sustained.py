@@ -11,7 +11,7 @@ from probe import measured, statistics
 from probe.model import Outcome
 from probe.preparation import MINUTE_NS, SUSTAINED_LEAST_NS, SUSTAINED_RISE
 from probe.verdict.evidence import Evidence
-from probe.verdict.readings import tracks
+from probe.verdict.sampled import tracks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +51,7 @@ def sustained(evidence: Evidence) -> Sustained:
 def _sustained(evidence: Evidence) -> Sustained:
     flags = _throttled(evidence)
     if flags:
-        said = f"{', '.join(flags)} rose in the window"
+        said = f"throttled in the window: {', '.join(flags)}"
         return Sustained(Outcome.REFUTED, said, throttled=flags)
     at, values, begin, end = _timed(evidence)
     if end - begin < SUSTAINED_LEAST_NS:

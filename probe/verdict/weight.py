@@ -55,8 +55,8 @@ class Shift:
 
     @property
     def estimate(self) -> float | None:
-        """The median over the pairs."""
-        return float(np.median(self.values)) if self.values else None
+        """The median over the pairs; None of so few that nobody can say how sure it is."""
+        return None if self.interval is None else float(np.median(self.values))
 
     def against(self, limit: float) -> Resolved:
         """Say whether it stays within a limit, on either side of it.
@@ -64,8 +64,10 @@ class Shift:
         A harness that makes a program faster (it keeps the cores awake) flatters the verdict. A
         pair without a value leaves it open.
         """
+        pairs = len(self.values) + self.without
+        if pairs < LEAST_PAIRS:
+            return Resolved(Met.UNRESOLVED, f"{Met.UNRESOLVED}: too few pairs for an interval")
         if self.without:
-            pairs = len(self.values) + self.without
             text = f"{Met.UNRESOLVED}: no value in {self.without} of {pairs} pairs"
             return Resolved(Met.UNRESOLVED, text)
         if self.interval is None:
@@ -79,10 +81,11 @@ class Shift:
     def text(self) -> str:
         """Write it: `p50 +0.3 % (95 %: -0.2 to +0.8)`."""
         name, middle = NAMES[self.name], self.estimate
-        if middle is None:
+        if not self.values:
             return f"{name} not measured"
-        if self.interval is None:
-            return f"{name} {middle:+.1f} %"
+        if middle is None or self.interval is None:
+            count = len(self.values)
+            return f"{name} not known from {count} pair{'s' * (count > 1)}"
         low, high = self.interval.low, self.interval.high
         return f"{name} {middle:+.1f} % (95 %: {low:+.1f} to {high:+.1f})"
 
@@ -223,13 +226,14 @@ def advice(document: Mapping[str, Any], call: str = CALL) -> str | None:
         return None
     if met is Met.MISSED:
         return f"take the verdict from a light run: {LIGHT}"
-    frames = document["conditions"].get("frames")
+    frames, count = document["conditions"].get("frames"), calibration.pairs(document)
+    pairs = f" --pairs {max(2 * count, LEAST_PAIRS)}"
     if frames and min(frames) < LEAST_FRAMES:
-        return f"measure for longer: `{call} --set run.duration=20s`"
-    if any(found[name].without for name in LIMITS_PCT):
+        also = pairs if count < LEAST_PAIRS else ""
+        return f"measure for longer: `{call} --set run.duration=20s{also}`"
+    if count >= LEAST_PAIRS and any(found[name].without for name in LIMITS_PCT):
         return f"weigh it with a scenario that this device keeps up with: `{call} SCENARIO`"
-    more = max(2 * calibration.pairs(document), LEAST_PAIRS)
-    return f"measure more pairs, with nothing else on the machine: `{call} --pairs {more}`"
+    return f"measure more pairs, with nothing else on the machine: `{call}{pairs}`"
 
 
 def _bounded(found: Mapping[str, Shift]) -> str:

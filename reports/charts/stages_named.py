@@ -21,6 +21,16 @@ LIGHT: Final = {
     "extra-3": "#7f9a45",
 }
 """Colours on paper; `templates/report.css` has the same and their dark variants."""
+LINES: Final = {
+    "capture": "#657775",
+    "decode": "#a86400",
+    "preprocess": "#2575bf",
+    "infer": "#832db6",
+    "postprocess": "#be5200",
+    "encode": "#62691a",
+    "render": "#9a5f4e",
+}
+"""The same hues, dark enough on paper for a thin line and its name (4.5 to 1 or more)."""
 _EXTRAS: Final = tuple(name for name in LIGHT if name.startswith("extra-"))
 
 
@@ -29,6 +39,12 @@ def slot(stage: str) -> str:
     if stage in ORDER:
         return stage
     return _EXTRAS[crc32(stage.encode("utf-8", "surrogatepass")) % len(_EXTRAS)]
+
+
+def of_line(label: str) -> str | None:
+    """Return the stage of a line of a thread, ``infer`` of ``infer python``; None of others."""
+    stage = label.partition(" ")[0].partition(":")[0]
+    return stage if stage in LINES else None
 
 
 def in_order(stages: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from reports.charts import figure
 from reports.charts.chart import Chart
 from reports.charts.samples import Line, lines_of, text
+from reports.charts.stages_named import LINES, of_line
 from reports.page import numbers
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ MOST_POINTS: Final = 3600
 COLOURS: Final = (
     ("ink", figure.INK), ("line2", "#2a72b5"), ("line3", "#a8326e"), ("line4", "#7a6a12"),
 )  # fmt: skip
+"""Of lines that are no stage's, as (name in the style sheet, on paper)."""
+ALIKE: Final = {"line2": "preprocess", "line4": "encode"}
+"""Colours that stand for no other line where one of these stages has its own."""
 NAME: Final = 0.13
 """Height of a line's name in a static figure, as a share of the plot's."""
 SPAN: Final = "#c9cac9"
@@ -85,7 +89,16 @@ def chart(subject: Subject, each: Strip, payload: Payload, *, folded: bool = Fal
 
 def legend(shown: list[Line]) -> tuple[tuple[str, str], ...]:
     """Return the colours of lines, for pages too narrow to name them beside the chart."""
-    return tuple((COLOURS[k][0], line.label) for k, line in enumerate(shown))
+    found = colours([line.label for line in shown])
+    return tuple((name, line.label) for (name, _), line in zip(found, shown, strict=True))
+
+
+def colours(labels: list[str]) -> list[tuple[str, str]]:
+    """Return the colour of each line, as `COLOURS`: that of its stage, once; of others the next."""
+    stages = [of_line(label) for label in labels]
+    first = [stage if stage not in stages[:k] else None for k, stage in enumerate(stages)]
+    others = iter(sorted(COLOURS, key=lambda each: each[0] in ALIKE and ALIKE[each[0]] in stages))
+    return [next(others) if stage is None else (f"line-{stage}", LINES[stage]) for stage in first]
 
 
 def identity(name: str) -> str:
@@ -123,13 +136,14 @@ def _note(track: Mapping[str, Any], every: tuple[Line, ...], shown: list[Line]) 
 
 
 def _spec(shown: list[Line], each: Strip, payload: Payload) -> dict[str, Any]:
+    found = colours([line.label for line in shown])
     series = [
         {
             "name": line.label or each.title,
             "step": bool(each.track.get("step")),
             "x": payload.add(line.x, STEP, rising=True),
             "y": payload.add(line.y, STEP),
-            "colour": COLOURS[k][0],
+            "colour": found[k][0],
         }
         for k, line in enumerate(line.thinned(MOST_POINTS) for line in shown)
     ]
@@ -138,11 +152,12 @@ def _spec(shown: list[Line], each: Strip, payload: Payload) -> dict[str, Any]:
 
 
 def _draw(axes: Axes, subject: Subject, lines: list[Line], unit: str) -> None:
+    found = colours([line.label for line in lines])
     for k, line in enumerate(lines):
         x, middle, least, most, size = figure.bucketed(line.x, line.y)
         if size > 1 and k == 0:  # those of all lines would make the page half as large again
             figure.strokes(axes, x, least, most, colour=SPAN, width=1)
-        axes.plot(x, middle, color=COLOURS[k][1], linewidth=1)
+        axes.plot(x, middle, color=found[k][1], linewidth=1)
     axes.margins(y=0.15)
     if unit == "%":
         axes.set_ylim(bottom=0)
@@ -154,12 +169,13 @@ def _draw(axes: Axes, subject: Subject, lines: list[Line], unit: str) -> None:
 def _name(axes: Axes, lines: list[Line]) -> None:
     """Write the name of each line beside its end, apart from each other."""
     bottom, top = axes.get_ylim()
+    found = colours([line.label for line in lines])
     ends = [(float(line.values[-1]) - bottom) / (top - bottom) for line in lines]
     high = 1.0
     for place, k in enumerate(reversed(np.argsort(ends, kind="stable").tolist())):
         below = len(lines) - 1 - place
         high = min(high, max(ends[k], below * NAME))
-        figure.name_at_right(axes, high, lines[k].label[:18], COLOURS[k][1], share=True)
+        figure.name_at_right(axes, high, lines[k].label[:18], found[k][1], share=True)
         high -= NAME
 
 

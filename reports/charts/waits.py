@@ -14,7 +14,7 @@ import numpy as np
 from reports.charts import figure
 from reports.charts.chart import Chart
 from reports.charts.samples import Line, bare, named_lines, rows_of, split
-from reports.charts.tracks import COLOURS, HEIGHT, STEP, framed, identity, legend
+from reports.charts.tracks import HEIGHT, STEP, colours, framed, identity, legend
 from reports.page import numbers
 from reports.page.privacy import redacted
 
@@ -32,6 +32,12 @@ TRACK: Final = "scheduler_trace.wait"
 MOST_THREADS: Final = 4
 MOST_TAKERS: Final = 8
 IDLE: Final = "idle"
+HARNESS: Final = "liveprobe"
+"""Who had the core where nobody had it, and where we had: labels without the number of a thread."""
+SAID: Final = {IDLE: "nobody: the core was idle", HARNESS: "liveprobe itself"}
+HALF_TOLD: Final = ("waits_without_end", "waits_without_begin")
+LOST: Final = ("events_overrun", "events_dropped")
+"""What the collector states of the waits that it could not measure."""
 T = TypeVar("T")
 
 
@@ -39,7 +45,7 @@ T = TypeVar("T")
 class Taker:
     """Who had the core while threads waited: ms in the window, their share of all, and waits.
 
-    `foreign` says that it is none of the program's threads.
+    `foreign` says that it is neither one of the program's threads nor ours.
     """
 
     name: str
@@ -63,7 +69,7 @@ class Waits:
 class _Told:
     """Every wait of the charted time: when it ended, how long it was, whose it was, who ran.
 
-    `takers` says of each whether it is one of the program's threads.
+    `takers` says of each whether it is a stranger: neither a thread of the program nor ours.
     """
 
     t_s: NDArray[np.float64]
@@ -78,8 +84,10 @@ class _Told:
                        taker=self.taker[chosen])  # fmt: skip
 
 
-def waits(subject: Subject, track: Mapping[str, Any], payload: Payload) -> Waits | None:
-    """Return the waits, None where the window has none."""
+def waits(
+    subject: Subject, track: Mapping[str, Any], payload: Payload, facts: Mapping[str, Any]
+) -> Waits | None:
+    """Return the waits, None where the window has none; `facts` are the collector's."""
     told = _told(subject)
     if told is None or not (told.t_s >= 0).any():
         return None
@@ -90,7 +98,7 @@ def waits(subject: Subject, track: Mapping[str, Any], payload: Payload) -> Waits
         id=identity(TRACK),
         question=str(track.get("title") or TRACK),
         finding=_finding(inside),
-        note=_note(track, inside, len(every), width_s),
+        note=_note(track, inside, len(every), width_s) + _missing(facts),
         spec=_spec(shown, payload),
         image=figure.drawn(HEIGHT, lambda axes: _draw(axes, subject, shown, 2 * width_s)),
         height=HEIGHT,
@@ -113,11 +121,13 @@ def _told(subject: Subject) -> _Told | None:
 
 
 def _taker(label: str, names: Mapping[str, str]) -> tuple[str, bool]:
-    """Return who had the core as readers see him, and whether he is one of the program's threads.
+    """Return who had the core as readers see him, and whether he is a stranger.
 
     Threads of others go by their name alone: they come and go with ever new numbers.
     """
-    return (names[label], True) if label in names else (redacted(bare(label)), False)
+    if label in SAID:
+        return SAID[label], False
+    return (names[label], False) if label in names else (redacted(bare(label)), True)
 
 
 def _numbered(texts: list[T]) -> tuple[list[T], NDArray[np.int64]]:
@@ -147,9 +157,9 @@ def _thinned(line: Line, width_s: float) -> Line:
 
 def _finding(told: _Told) -> str:
     worst = int(told.ms.argmax())
-    whose, (who, own) = told.threads[told.thread[worst]], told.takers[told.taker[worst]]
-    had = "with the core idle" if who == IDLE else f"while {who} had the core"
-    had += "" if own or who == IDLE else ", which is none of the program's threads"
+    whose, (who, foreign) = told.threads[told.thread[worst]], told.takers[told.taker[worst]]
+    had = "with the core idle" if who == SAID[IDLE] else f"while {who} had the core"
+    had += ", which is none of the program's threads" if foreign else ""
     at, long = numbers.clock_fine(float(told.t_s[worst])), numbers.ms(float(told.ms[worst]))
     return f"{whose} waited longest: {long} until {at}, {had}."
 
@@ -164,14 +174,34 @@ def _note(track: Mapping[str, Any], told: _Told, threads: int, width_s: float) -
     return numbers.sentence(said) + "."
 
 
+def _missing(facts: Mapping[str, Any]) -> str:
+    """Say which waits of the run are not here, as the collector counted them."""
+    half, told = (_sum(facts, names) for names in (HALF_TOLD, ("waits",)))
+    lost, said = _sum(facts, LOST), ""
+    if half:
+        share = numbers.percent(half / (half + told)) if told else ""
+        said += f" Of {numbers.plural(half, 'more wait')} in the run"
+        said += f" ({share} of all)" if share else ""
+        said += " the kernel left out the beginning or the end: they are not shown."
+    if lost:
+        said += f" {numbers.plural(lost, 'event')} of the scheduler were lost: waits are missing."
+    return said
+
+
+def _sum(facts: Mapping[str, Any], names: tuple[str, ...]) -> int:
+    values = [facts.get(name) for name in names]
+    return sum(each for each in values if isinstance(each, int) and each > 0)
+
+
 def _spec(shown: list[Line], payload: Payload) -> dict[str, Any]:
+    found = colours([line.label for line in shown])
     series = [
         {
             "name": line.label,
             "points": True,
             "x": payload.add(line.x, STEP, rising=True),
             "y": payload.add(line.y, STEP),
-            "colour": COLOURS[k][0],
+            "colour": found[k][0],
         }
         for k, line in enumerate(shown)
     ]
@@ -180,11 +210,12 @@ def _spec(shown: list[Line], payload: Payload) -> dict[str, Any]:
 
 
 def _draw(axes: Axes, subject: Subject, shown: list[Line], width_s: float) -> None:
+    found = colours([line.label for line in shown])
     for k, line in enumerate(shown):
         points = _thinned(line, width_s)
-        figure.strokes(axes, points.x, points.y, points.y, colour=COLOURS[k][1], width=2)
+        figure.strokes(axes, points.x, points.y, points.y, colour=found[k][1], width=2)
         height = 0.92 - 0.16 * k
-        figure.name_at_right(axes, height, line.label[:18], COLOURS[k][1], share=True)
+        figure.name_at_right(axes, height, line.label[:18], found[k][1], share=True)
     axes.set_ylim(bottom=0, top=1.15 * max(float(line.y.max()) for line in shown) or 1)
     framed(axes, subject, "ms")
 
@@ -199,8 +230,8 @@ def _table(told: _Told) -> tuple[list[Taker], str]:
     whole = float(total.sum())
     found = [
         Taker(
-            "nobody: the core was idle" if told.takers[k] == (IDLE, False) else told.takers[k][0],
-            not told.takers[k][1] and told.takers[k][0] != IDLE,
+            told.takers[k][0],
+            told.takers[k][1],
             numbers.fixed(total[k], 1),
             numbers.percent(total[k] / whole if whole else None),
             numbers.ms_plain(float(longest[k])),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import getpass
-import os
 import re
 from typing import Any, Final
 
-_HOME: Final = re.compile(r"(?:/home|/Users)/[^/\s'\",:;]+|/root(?=[/\s'\",:;]|$)")
+from probe.homes import without_homes
+
 _SYSTEM: Final = r"(?!sys/|proc/|dev/)"
 _QUOTED_PATH: Final = re.compile(rf"""(["'])[~/]{_SYSTEM}[^"']*/([^"'/]+)\1""")
 _PATH: Final = re.compile(rf"""(?<![\w./~:])[~/]{_SYSTEM}(?:[^/\s'",:;]*/)+([^/\s'",:;]+)""")
@@ -27,10 +27,7 @@ def _user() -> str | None:
 
 def redacted(text: str) -> str:
     """Return `text` with home folders as ``~``, this user as ``USER``, and URLs without logins."""
-    home = os.environ.get("HOME", "").rstrip("/")
-    if home:  # wherever it is: /data/people/eve
-        text = re.sub(rf"{re.escape(home)}(?=[/\s'\",:;]|$)", "~", text)
-    text = _LOGIN.sub("://", _HOME.sub("~", text))
+    text = _LOGIN.sub("://", without_homes(text))
     name = _user()
     return re.sub(rf"\b{re.escape(name)}\b", "USER", text) if name else text
 

@@ -30,3 +30,11 @@ def rows(subject: Subject) -> list[tuple[str, str | None, str]]:
         said = [part for part in (read.why, read.source, read.gap) if part]
         found.append((shown, text, redacted("; ".join(said))))
     return found
+
+
+def line(subject: Subject) -> tuple[str, str] | None:
+    """Return the line of the first screen, and where it comes from; None where nobody read it."""
+    (_, power, basis), (_, energy, _) = rows(subject)
+    if power is None:
+        return None
+    return f"power: mean {power}" + (f", {energy} a frame" if energy else ""), basis

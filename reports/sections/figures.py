@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from probe.copies.methods import Kind
+from probe.drift import drift_of
+from probe.verdict.evidence import Evidence
 from reports.page import numbers
 from reports.sections import energy
 from reports.sections.live import answers, limit_number, limit_status, limit_text
@@ -67,15 +69,13 @@ def _latencies(subject: Subject) -> list[Figure]:
 
 
 def _others(subject: Subject) -> list[Figure]:
-    drift, flight = subject.verdict.get("drift_ms_per_min"), subject.verdict.get("in_flight_mean")
+    flight = subject.verdict.get("in_flight_mean")
     first, load = (
         subject.verdict.get("time_to_first_frame_ms"),
         subject.part("program").get("load_ns"),
     )
-    slope = "" if drift is None else numbers.fixed(float(drift), _PER_MINUTE_DIGITS)
     rows = [
-        ("sync drift", f"{slope}{numbers.NBSP}ms/min" if slope else None,
-         "slope of latency over time (Theil-Sen)"),
+        ("sync drift", *_drift(subject)),
         ("frames in flight, mean", None if flight is None else numbers.fixed(float(flight), 2),
          "sampled gauge, independent of the spans"),
         ("time to first frame", None if first is None else numbers.ms(first),
@@ -86,6 +86,22 @@ def _others(subject: Subject) -> list[Figure]:
     rows += [row for row in energy.rows(subject) if row[1] is not None]
     found = [Figure(n, v or numbers.NOT_MEASURED, "", None, b) for n, v, b in rows]
     return [*found, _copied(subject)]
+
+
+def _drift(subject: Subject) -> tuple[str | None, str]:
+    """Return the slope of latency up to delivery and its interval, or why there is none."""
+    slope = subject.verdict.get("drift_ms_per_min")
+    found = drift_of(Evidence(subject.run).frames)
+    if slope is None or isinstance(found, str):
+        return None, found if isinstance(found, str) else "the verdict has no such number"
+    low, high = (
+        numbers.fixed(each, _PER_MINUTE_DIGITS) for each in (found.trend.low, found.trend.high)
+    )
+    basis = (
+        "slope of latency over time (Theil-Sen) up to delivery, before the wait for a refresh;"
+        f" 99 %: {low} to {high}"
+    )
+    return f"{numbers.fixed(float(slope), _PER_MINUTE_DIGITS)}{numbers.NBSP}ms/min", basis
 
 
 def _copied(subject: Subject) -> Figure:

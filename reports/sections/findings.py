@@ -56,13 +56,31 @@ class Findings:
 def findings(subject: Subject) -> Findings:
     """Return the findings in order of severity and cost."""
     every = list(subject.verdict.get("findings") or [])
-    shown = [each for each in every if each.get("outcome") in _SHOWN]
+    shown = [each for each in every if each.get("outcome") in _SHOWN and not _by_pass(each)]
     shown.sort(
         key=lambda each: (_SHOWN.index(each["outcome"]), -(each.get("cost_ms_per_frame") or 0.0))
     )
     most = max((each.get("cost_ms_per_frame") or 0.0 for each in shown), default=0.0)
     items = tuple(_item(subject, each, most) for each in shown[:TOP])
-    return Findings(items, _heading(len(items), len(shown)), tuple(_others(every)))
+    heading = _heading(len(items), len(shown))
+    if not shown and any(map(_by_pass, every)):
+        heading = "Findings: none that stands"
+    return Findings(items, heading, (*_disturbed(every), *_others(every)))
+
+
+def _by_pass(found: dict[str, Any]) -> str:
+    """Return how the pass itself may have caused a finding, empty where it did not."""
+    return str(found.get("disturbed") or "")
+
+
+def _disturbed(every: list[dict[str, Any]]) -> list[tuple[Status, str]]:
+    """Return what accuses nobody: the pass disturbed what it looked at."""
+    lines = []
+    for why in filter(None, dict.fromkeys(map(_by_pass, every))):
+        titles = "; ".join(str(each.get("title")) for each in every if _by_pass(each) == why)
+        text = f"{numbers.sentence(why)}, which may be all that these found: {titles}"
+        lines.append((status.ABSENT.saying("disturbed"), text))
+    return lines
 
 
 def _heading(number: int, every: int) -> str:

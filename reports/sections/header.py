@@ -45,7 +45,7 @@ def facts(subject: Subject) -> list[tuple[str, str]]:
     found = [
         ("SoC", device.get("soc")),
         ("CPU", device.get("cpu")),
-        ("cores", device.get("cores")),
+        ("cores", _cores(device)),
         (
             "memory",
             numbers.byte_size(device["memory_bytes"]) if device.get("memory_bytes") else None,
@@ -81,6 +81,14 @@ def conditions(subject: Subject) -> list[tuple[str, str]]:
 def _stem(name: str) -> str:
     """Return a file name without the endings that say nothing here."""
     return name.removesuffix(".onnx").removesuffix(".mp4")
+
+
+def _cores(device: Mapping[str, Any]) -> str | None:
+    """Return ``8 (16 threads)``: what the kernel counts are threads where a core has two."""
+    online, physical = device.get("cores"), device.get("physical_cores")
+    if online and physical and physical < online:
+        return f"{physical} ({online} threads)"
+    return str(online) if online else None
 
 
 def _accelerator(part: Mapping[str, Any]) -> str:

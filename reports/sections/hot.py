@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from probe.hotspots import FEW, Absent, hot_spots_of, telling
+from probe.hotspots import FEW, Absent, hot_spots_of, named, telling
 from probe.stacks.speedscope import FILE
 from reports.charts.stages_named import in_order, slot
 from reports.page import numbers
@@ -23,6 +23,8 @@ LEAST_SHARE: Final = 0.01
 """A function with less of its stage's time, by itself, is not worth a row."""
 MANY: Final = 0.8
 """Of the samples that a stage should have: with fewer the reader is told why."""
+MOST_THREADS: Final = 6
+"""Of a program that says no stage."""
 NAMED: Final = 3
 """Stages that the first sentence names."""
 
@@ -33,18 +35,19 @@ class Unsampled:
 
     reason: str
     remedy: str
+    by: str = "stage"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A function; positions of its bar are in percent."""
+    """A function; positions of its bar are in percent, of too few samples of its interval alone."""
 
     function: str
     place: str
     own: str
     interval: str
     total: str
-    width: float
+    width: float | None
     low: float
     high: float
 
@@ -70,6 +73,7 @@ class Hot:
     warning: str
     parts: tuple[Part, ...]
     notes: tuple[str, ...]
+    by: str = "stage"
     file: str = FILE
 
 
@@ -83,9 +87,15 @@ def hot(subject: Subject) -> Hot | Unsampled | None:
         lead=_lead(found),
         basis=_basis(found),
         warning=_warning(found),
-        parts=tuple(_part(by_name[name]) for name in in_order(list(by_name))),
+        parts=tuple(_part(by_name[name]) for name in in_order(list(by_name))[: _shown(found)]),
         notes=tuple(_notes(found)),
+        by=found.by,
     )
+
+
+def _shown(found: HotSpots) -> int:
+    """Return how many stages are shown: all; of threads those that lived longest."""
+    return len(found.stages) if found.by == "stage" else MOST_THREADS
 
 
 def _lead(found: HotSpots) -> str:
@@ -96,7 +106,7 @@ def _lead(found: HotSpots) -> str:
         if stage.samples >= FEW and (functions := telling(stage))
     ]
     if not hottest:
-        return "Too few samples fell into stages to say where their time is."
+        return f"Too few samples fell into {found.by}s to say where their time is."
     return f"{numbers.sentence('; '.join(hottest[:NAMED]))}."
 
 
@@ -104,9 +114,15 @@ def _basis(found: HotSpots) -> str:
     inside = numbers.count(round(found.samples - found.outside))
     how = "and their C functions, pausing it" if found.mode == "native" else "without pausing it"
     return (
-        f"{inside} samples in stages of the measured window, {found.rate_hz:g} a second at random"
+        f"{inside} samples {_where(found)}, {found.rate_hz:g} a second at random"
         f" times, by py-spy from outside the program, {how}"
     )
+
+
+def _where(found: HotSpots) -> str:
+    window = "of the whole run, for the program says no frame" if found.whole else (
+        "of the measured window")  # fmt: skip
+    return f"in {found.by}s {window}"
 
 
 def _warning(found: HotSpots) -> str:
@@ -128,14 +144,14 @@ def _part(stage: Stage) -> Part:
             "" if stage.expected is None else f" of {numbers.count(round(stage.expected))} expected"
         ),
         few=stage.samples < FEW,
-        rows=tuple(_row(each) for each in shown),
+        rows=tuple(_row(each, few=stage.samples < FEW) for each in shown),
         rest=f"{numbers.plural(others, 'more function')}, {numbers.percent(max(0, rest), 0)}"
         if others
         else "",
     )
 
 
-def _row(function: Function) -> Row:
+def _row(function: Function, *, few: bool) -> Row:
     own = function.own
     line = "" if function.line is None else f":{function.line}"
     return Row(
@@ -144,7 +160,7 @@ def _row(function: Function) -> Row:
         own=numbers.percent(own.value, 0),
         interval=_ends(own),
         total=numbers.percent(function.total.value, 0),
-        width=round(100 * own.value, 2),
+        width=None if few else round(100 * own.value, 2),
         low=round(100 * own.low, 2),
         high=round(100 * own.high, 2),
     )
@@ -152,7 +168,10 @@ def _row(function: Function) -> Row:
 
 def _notes(found: HotSpots) -> list[str]:
     notes = []
-    if found.samples:
+    if len(found.stages) > _shown(found):
+        notes.append(f"{numbers.plural(len(found.stages) - _shown(found), 'more thread')}"
+                     " of a shorter life: in the file")  # fmt: skip
+    if found.samples and found.by == "stage":
         outside = numbers.percent(found.outside / found.samples, 0)
         notes.append(f"{outside} of the samples of these threads fell between their stages")
     if found.uncertainty_ns is not None:
@@ -165,11 +184,17 @@ def _notes(found: HotSpots) -> list[str]:
         )
     if found.errors:
         notes.append(f"{numbers.count(found.errors)} stacks could not be read")
+    if found.rest or found.dropped:
+        more = numbers.count(found.rest + found.dropped)
+        notes.append(f"{more} times a stack was seen that is left out, for there were too many")
+    for length_ns, why in found.lost:
+        length = "" if length_ns is None else f"{numbers.fine(length_ns / 1e9)}{numbers.NBSP}s of "
+        notes.append(f"{length}sampling is lost: {redacted(why)}")
     return notes
 
 
 def _name(function: Function) -> str:
-    return redacted(function.function)
+    return redacted(named(function))
 
 
 def _share(share: Share) -> str:

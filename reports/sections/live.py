@@ -163,7 +163,7 @@ def _held(subject: Subject) -> Answer:
     held, length = subject.verdict.get("real_time_held_s"), subject.window_s
     share = (subject.verdict.get("regime_share") or {}).get(Regime.REAL_TIME.value)
     windows = "" if share is None else f"; real-time in {numbers.percent(share, 0)} of them"
-    basis = f"to the first 10 s without a real-time window{windows}"
+    basis = f"to the first 10 s with no real-time window{windows}"
     if held is None or length is None:
         why = "no window to hold"
         if share is not None and length is not None and length < HELD_NS / 1e9:
@@ -172,7 +172,11 @@ def _held(subject: Subject) -> Answer:
     text, unit = _clock_parts(float(held))
     limit = f"limit ≥ {numbers.clock(length)}"
     if held >= length - 5e-4:
-        return Answer("real-time held", text, unit, limit, status.HOLDS, basis)
+        gaps = 0.0 if share is None else (1 - float(share)) * length
+        word = status.PARTLY.saying(f"holds, with gaps: {numbers.clock(gaps)}")
+        return Answer(
+            "real-time held", text, unit, limit, word if gaps > 0 else status.HOLDS, basis
+        )
     missed = status.MISSED.saying(f"missed by {numbers.clock(length - float(held))}")
     return Answer("real-time held", text, unit, limit, missed, basis)
 
@@ -244,11 +248,11 @@ def _rate(subject: Subject) -> Answer:
         return Answer(name, value, "fps", "no limit set", None, basis)
     short = offered - float(fps)
     even = status.Status("same", "same", "follows its source")
-    less = status.Status(
-        "same", "same", f"{numbers.rate(abs(short))} {'under' if short > 0 else 'over'} it"
-    )
-    return Answer(name, value, "fps", f"source {numbers.rate(offered)} fps",
-                  even if round(abs(short), 2) == 0 else less, basis)  # fmt: skip
+    source = f"source {numbers.rate(offered)} fps"
+    if round(abs(short), 2) == 0:
+        return Answer(name, value, "fps", source, even, basis)
+    source += f", {numbers.rate(abs(short))} {'under' if short > 0 else 'over'} it"
+    return Answer(name, value, "fps", source, None, basis)
 
 
 def _block(subject: Subject) -> Answer:

@@ -116,7 +116,7 @@ def _lead(account: Account) -> str:
         else (f"by provider {', '.join(shares)}")
     )
     return (
-        f"An inference spends {numbers.fine(account.total_ms)}{numbers.NBSP}ms in"
+        f"An inference spends a mean of {numbers.fine(account.total_ms)}{numbers.NBSP}ms in"
         f" {numbers.plural(nodes, 'node')}; {what}. "
         f"{numbers.sentence(ran)}."
     )
@@ -199,14 +199,14 @@ def _cost(cost: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - JSON
     excess = float(cost["excess_pct"])
     profiled, plain = (numbers.ms(cost[name]) for name in ("profiled_ms", "plain_ms"))
     text = (
-        f"{profiled} an inference, without it {plain}:"
+        f"a median of {profiled} an inference, without it {plain}:"
         f" {numbers.fixed(abs(excess), 0)}{numbers.NBSP}% {'more' if excess >= 0 else 'less'}"
     )
     low, high = cost.get("excess_low_pct"), cost.get("excess_high_pct")
     if low is not None and high is not None:
         text += f" (half of the pairs: {numbers.fixed(low, 0)} to {numbers.fixed(high, 0)})"
     pairs = numbers.plural(cost["pairs"], "pair")
-    return [("what profiling costs", f"{text}; median of {pairs}, in turns; not in the run")]
+    return [("what profiling costs", f"{text}; {pairs}, in turns; not in the run")]
 
 
 def _gaps(source: dict[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ same. Tracks that nobody listed come after those that are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -83,7 +83,7 @@ class Still:
 
 @dataclass(frozen=True)
 class Tracks:
-    """The charts in front and in the fold, what stayed still, and what gave no value."""
+    """The charts in front and in the fold, what stayed still, gave no value, or slept."""
 
     front: list[Chart]
     waits: Waits | None
@@ -91,6 +91,7 @@ class Tracks:
     rows: list[Row]
     still: list[Still]
     absent: list[str]
+    asleep: tuple[tuple[str, str], ...] = ()
 
     @property
     def charts(self) -> list[Chart]:
@@ -103,20 +104,29 @@ def tracks_of(subject: Subject, payload: Payload) -> Tracks:
     waited: Waits | None = None
     found: list[Strip] = []
     absent: list[str] = []
+    asleep: list[tuple[str, str]] = []
     for collector in subject.manifest.get("collectors") or []:
-        period_s = float(collector.get("period_ns") or 0) / 1e9
         before = (waited, len(found))
         for track in collector.get("tracks") or []:
             if track["name"] == WAITS:
-                waited = waits(subject, track, payload)
+                waited = waits(subject, track, payload, collector.get("facts") or {})
             else:
-                found += _some(tracks.strip(subject, track, period_s))
-        silent = (waited, len(found)) == before
+                period_ns = track.get("period_ns") or collector.get("period_ns") or 0
+                found += _some(tracks.strip(subject, track, float(period_ns) / 1e9))
+        asleep += _slept(subject, collector.get("asleep") or {})
+        silent = (waited, len(found)) == before and not collector.get("asleep")
         at_the_end = collector.get("period_ns") is None and collector.get("samples")
         if silent and not at_the_end and collector.get("outcome") not in ("other device", "off"):
             absent.append(str(collector.get("name")))
     found += _some(tracks.strip(subject, IN_FLIGHT, IN_FLIGHT_S))
-    return _ordered(subject, found, waited, absent, payload)
+    return replace(_ordered(subject, found, waited, absent, payload), asleep=tuple(asleep))
+
+
+def _slept(subject: Subject, asleep: dict[str, int]) -> Iterator[tuple[str, str]]:
+    """Yield tracks without a value while what they measure slept, and how often that was."""
+    for name, times in asleep.items():
+        every = int((subject.run.table("samples")["track"] == name).sum())
+        yield name, f"in {numbers.count(times)} of {numbers.plural(every, 'sample')}"
 
 
 def _some(strip: Strip | None) -> list[Strip]:

@@ -113,7 +113,7 @@
     c.restore();
   }
 
-  function level(u, y, text, right) {
+  function level(u, y, text, right, highest) {
     if (y === null || y === undefined) return;
     clipped(u, function (c, r) {
       var at = Math.round(u.valToPos(y, "y", true)) + 0.5;
@@ -123,7 +123,7 @@
       c.lineCap = "round";
       c.beginPath(); c.moveTo(u.bbox.left, at); c.lineTo(u.bbox.left + u.bbox.width, at); c.stroke();
     });
-    if (right) word(u, text, u.bbox.left + u.bbox.width + 6 * devicePixelRatio, u.valToPos(y, "y", true), "ink");
+    if (right) word(u, text, u.bbox.left + u.bbox.width + 6 * devicePixelRatio, Math.max(highest, u.valToPos(y, "y", true)), "ink");
     else if (u.chart && u.chart.spec.mini) word(u, text, u.bbox.left, u.valToPos(y, "y", true) + (u.valToPos(y, "y") > 12 ? -8 : 9) * devicePixelRatio, "ink");
     else word(u, text, u.bbox.left + u.bbox.width, u.valToPos(y, "y", true) - 8 * devicePixelRatio, "ink", "", "right");
   }
@@ -301,8 +301,8 @@
         c.stroke();
         state.above = above;
       });
-      var wide = u.width > NARROW - 60 && !spec.mini;
-      if (D) level(u, D, "deadline " + D + " ms", wide);
+      var wide = u.width > NARROW - 60 && !spec.mini, r = devicePixelRatio;
+      if (D) level(u, D, "deadline " + D + " ms", wide, u.bbox.top + (state.above ? 26 : 10) * r); /* below "lost" and "above" */
       if (wide && isLost.some(Boolean)) word(u, "lost", u.bbox.left + u.bbox.width + 6 * devicePixelRatio, u.bbox.top - 3 * devicePixelRatio, "bad", "600");
       if (state.above && !spec.mini) word(u, "\u25b2 " + state.above + " above", wide ? u.bbox.left + u.bbox.width + 6 * devicePixelRatio : u.bbox.left + u.bbox.width, u.bbox.top + (wide ? 13 : 24) * devicePixelRatio, "bad", "600", wide ? "left" : "right");
     }

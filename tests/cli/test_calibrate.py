@@ -15,6 +15,7 @@ import pytest
 
 from probe import store
 from probe.errors import (
+    EXIT_ENVIRONMENT,
     EXIT_INCONCLUSIVE,
     EXIT_INTERRUPTED,
     EXIT_OK,
@@ -111,6 +112,17 @@ def test_the_reference_program_is_also_measured_free_running(liveprobe: Call, st
     assert loss is not None
     assert document["conditions"]["off"]["free_fps"] > 0
     assert "--set run.duration=20s" in done.stdout  # 30 frames have no p99
+
+
+def test_nothing_is_measured_where_nothing_could_be_kept(
+    liveprobe: Call, scenario: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVEPROBE_STATE", "/proc/liveprobe")
+    done = liveprobe("calibrate", scenario, *SHORT, *CPU, "--pairs", "1")
+    assert done.returncode == EXIT_ENVIRONMENT
+    assert "/proc/liveprobe/calibrations: no calibration can be kept there" in done.stderr
+    assert "LIVEPROBE_STATE" in done.stderr
+    assert "run 1 of" not in done.stderr
 
 
 @pytest.mark.parametrize(("reached", "pairs"), [("run 1 of", 0), ("run 3 of", 1)])

@@ -11,6 +11,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from probe.errors import EXIT_USAGE
+
 Liveprobe = Callable[..., subprocess.CompletedProcess[str]]
 DEVICES = Path(__file__).parents[1] / "devices"
 ROOT = "LIVEPROBE_DEVICE_ROOT"
@@ -35,6 +37,27 @@ def test_a_captured_tree_is_looked_at_in_place_of_this_machine(
     assert "Hailo-8L: driver hailo 4.20.0, firmware 4.20.0, /dev/hailo0" in done.stdout
     assert "  not for this device (--all lists them): " in done.stdout
     assert os.uname().release not in done.stdout
+
+
+@pytest.mark.parametrize("verb", [("run", "--dry-run"), ("calibrate",), ("demo",), ("selfcheck",)])
+def test_no_verb_that_measures_takes_a_captured_tree_for_this_machine(
+    liveprobe: Liveprobe, board: Callable[[str], None], verb: tuple[str, ...], tmp_path: Path
+) -> None:
+    board("raspberry-pi-5")
+    done = liveprobe(*verb)
+    assert done.returncode == EXIT_USAGE
+    assert f"{ROOT}={DEVICES / 'raspberry-pi-5'}: `liveprobe {verb[0]}` measures" in done.stderr
+    assert f"what to do: unset {ROOT}" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_verb_that_reads_runs_says_that_a_captured_tree_changes_nothing(
+    liveprobe: Liveprobe, board: Callable[[str], None]
+) -> None:
+    board("raspberry-pi-5")
+    done = liveprobe("ls")
+    assert done.stderr.startswith(f"{ROOT} is set, and changes nothing here")
+    assert ROOT not in liveprobe("ls", "-q").stderr
 
 
 def test_all_names_the_tracks_of_other_devices(
@@ -64,11 +87,11 @@ def test_a_wide_terminal_gets_a_table_and_a_narrow_one_lines(
     board("laptop-ryzen-ai")
     monkeypatch.setenv("COLUMNS", "140")
     table = liveprobe("doctor").stdout
-    assert "found, or why not" in table
+    assert "read from, or why not" in table
     assert max(map(len, table.splitlines())) <= 140
     monkeypatch.setenv("COLUMNS", "60")
     lines = liveprobe("doctor").stdout
-    assert "found, or why not" not in lines
+    assert "read from, or why not" not in lines
     assert "  + thermal.temperature" in lines
     assert [line for line in lines.splitlines() if len(line) > 60 and "/" not in line] == []
 

@@ -14,7 +14,7 @@ import pytest
 from probe import cli, engine, judge
 from probe.errors import EXIT_ENVIRONMENT, EXIT_OK
 from probe.scenario import Scenario
-from probe.store import Run, write_json, write_table
+from probe.store import Run, as_table, write_json, write_table
 from reports.run_report import render
 
 PROGRAM = """
@@ -154,6 +154,28 @@ def test_a_pass_that_paused_the_program_refutes_nothing_by_its_latencies(
     assert rule["outcome"] == outcome
     limited = any("--sample native" in each for each in verdict["validity"]["reasons"])
     assert limited is (mode == "native")
+    late = next(each for each in verdict["findings"] if each["audit"] == "late_frames")
+    assert late["outcome"] == "failed"
+    page = render((Run.open(path), verdict), None)
+    paused = mode == "native"
+    assert late["disturbed"] == ("the program was paused to be sampled" if paused else None)
+    assert ("<b>disturbed</b>" in page) is paused
+    assert (f"<i>Fix:</i> {late['remedy'][:20]}" in page) is not paused
+
+
+def test_a_program_that_says_nothing_is_told_of_by_thread(
+    sampled: Run, tmp_path: Path, call: Callable[..., tuple[int, str]]
+) -> None:
+    path = changed(sampled, tmp_path, window=None)
+    silent = sampled.table("stack_samples").assign(stage=None, frame=None, measured=False)
+    write_table(path, "stack_samples", as_table("stack_samples", silent))
+    for name in ("frames", "outputs", "spans"):
+        write_table(path, name, sampled.table(name)[:0])
+    code, out = call(str(path))
+    assert (code, "by thread, of its whole run" in out) == (EXIT_OK, True)
+    page = render((Run.open(path), judge.judge(Run.open(path))), None)
+    assert "Functions by thread" in page
+    assert "convolve" in page
 
 
 def test_where_nobody_asked_it_says_how(

@@ -69,7 +69,8 @@ def test_a_table_says_who_ran_what_for_how_long(seen: Path, call: Call) -> None:
     assert code == EXIT_OK
     assert "  asked for     QNN, CPU" in out
     assert "1 of 9 nodes of the model: NonMaxSuppression /nms" in out
-    assert "4.000 ms in the operators of an inference; n = 2 inferences" in out
+    assert "mean 4.000 ms in the operators of an inference; n = 2 inferences" in out
+    assert "Profiled: median 1.250 ms an inference" in out
     rows = [line.split() for line in out.splitlines()]
     assert ["QNN", "QNN", "3.000", "75.0", "1.0"] in rows
     assert ["NMS", "CPU", "1.000", "25.0", "1.0"] in rows

@@ -129,6 +129,50 @@ def test_ctrl_c_is_130_and_what_was_measured_is_judged(paced: list[str], tmp_pat
     assert verdict_of(only_run(tmp_path))["released"]
 
 
+PRESSED = """
+import signal, sys
+from probe import cli, judge, tables
+owner = {{"judge": judge, "finalise": tables}}["{name}"]
+real = owner.{name}
+def pressed(*given, **more):
+    setattr(owner, "{name}", real)
+    signal.raise_signal(signal.SIGINT)
+    return real(*given, **more)
+owner.{name} = pressed
+sys.exit(cli.execute(sys.argv[1:]))
+"""
+
+
+def press(name: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Measure a program, and press Ctrl-C when this function of ours is called."""
+    program = [sys.executable, "-c", "import probe; probe.frame(0, scheduled_ns=1)"]
+    return subprocess.run(
+        [sys.executable, "-c", PRESSED.format(name=name), "run", *QUICK, "--no-report", "--",
+         *program],
+        check=False, capture_output=True, text=True, cwd=folder, timeout=WAIT_S,
+    )  # fmt: skip
+
+
+def test_ctrl_c_while_it_is_judged_says_where_to_go_on(liveprobe: Call, tmp_path: Path) -> None:
+    done = press("judge", tmp_path)
+    path = only_run(tmp_path).relative_to(tmp_path)
+    assert done.returncode == EXIT_INTERRUPTED
+    assert f"error: interrupted before it was judged; what was measured is kept in {path}" in (
+        done.stderr.replace("\n", " ")
+    )
+    assert f"what to do: `liveprobe audit {path}` goes on from there" in done.stderr
+    assert "frame" in liveprobe("audit", str(path)).stdout
+
+
+def test_ctrl_c_while_tables_are_written_is_130_and_all_is_judged(tmp_path: Path) -> None:
+    done = press("finalise", tmp_path)
+    assert done.returncode == EXIT_INTERRUPTED
+    assert done.stderr.count("error") == 0
+    assert store.read_manifest(only_run(tmp_path))["state"] == "complete"
+    assert str(only_run(tmp_path).relative_to(tmp_path)) in done.stdout
+    assert verdict_of(only_run(tmp_path))
+
+
 def frames_out(folder: Path) -> int:
     return (only_run(folder) / "program.out").read_text().count("frame")
 

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.amd_xdna import EXAMINE, AmdXdna, microwatts, millidegrees, watts
+from collectors.amd_xdna import EXAMINE, AmdXdna, microwatts, watts
 from collectors.amd_xdna.sensors import COLUMN, POWER, RECORD, TEMPERATURE, Node, parse
-from probe.errors import NoData, OtherDevice
-from probe.model import Device
+from probe.celsius import of_milli
+from probe.errors import Asleep, NoData, OtherDevice
+from probe.model import Device, Notice, Sample
 from probe.tool import recording
 
 BOARDS = Path(__file__).parents[1] / "devices"
@@ -62,6 +63,7 @@ def values(collector: AmdXdna) -> dict[str, float | None]:
     return {
         each.label if each.track == "amd_xdna.column" else each.track.partition(".")[2]: each.value
         for each in found
+        if isinstance(each, Sample)
     }
 
 
@@ -103,12 +105,38 @@ def test_a_sleeping_npu_is_not_woken(tmp_path: Path, collector: AmdXdna) -> None
     put(tmp_path, "/dev/accel/accel0", answer(7))
     hwmon(tmp_path)
     collector.start(Device("laptop", tmp_path))
-    assert collector.lacking() == {}
+    assert {track: type(why) for track, why in collector.lacking().items()} == {
+        "amd_xdna.column": Asleep
+    }
     assert values(collector) == {"power": 1.25, "temperature": 45.0}
     put(tmp_path, "/sys/class/accel/accel0/device/power/runtime_status", "active")
     assert values(collector)["column 0"] == 7.0
     put(tmp_path, "/sys/class/accel/accel0/device/power/runtime_status", "suspended")
     assert values(collector) == {"column 0": None, "power": 1.25, "temperature": 45.0}
+    asleep = {
+        each.track for each in collector.sample(0) if isinstance(each, Sample) and each.asleep
+    }
+    assert asleep == {"amd_xdna.column"}
+
+
+@pytest.mark.parametrize("answers", [("1.534 Watts", 1.534), ("N/A", None)])
+def test_a_tool_would_wake_a_sleeping_npu_and_waits_until_it_works(
+    tmp_path: Path, collector: AmdXdna, answers: tuple[str, float | None]
+) -> None:
+    said, expected = answers
+    npu(tmp_path, kernel="6.19.2-generic", status="suspended")
+    collector.start(Device("laptop", tmp_path))  # a tree in which nothing was asked of the tool
+    assert isinstance(collector.lacking()["amd_xdna.power"], Asleep)
+    assert list(collector.sample(0)) == [Sample("amd_xdna.power", "NPU", None, asleep=True)]
+    put(tmp_path, f"/recorded/{recording(EXAMINE)}", f"Power                    : {said}")
+    assert values(collector) == {"power": None}
+    put(tmp_path, "/sys/class/accel/accel0/device/power/runtime_status", "active")
+    told = list(collector.sample(0))
+    assert [each.value for each in told if isinstance(each, Sample)] == [expected]
+    refused = "NPU: no hwmon device amdxdna; xrt-smi examine -r platform says Power: N/A"
+    notices = [each.text for each in told if isinstance(each, Notice)]
+    assert notices == ([] if expected else [refused])
+    assert values(collector) == {"power": expected}
 
 
 def test_an_older_kernel_is_not_asked_and_said(tmp_path: Path, collector: AmdXdna) -> None:
@@ -249,7 +277,7 @@ def test_no_text_makes_up_a_power(text: str) -> None:
 
 @given(st.one_of(st.none(), st.integers(-(2**64), 2**64)))
 def test_no_number_makes_up_a_value(read: int | None) -> None:
-    power, temperature = microwatts(read), millidegrees(read)
+    power, temperature = microwatts(read), of_milli(read)
     assert power is None or (0 <= power <= 100 and power == pytest.approx((read or 0) / 1e6))
     assert temperature is None or -55 <= temperature <= 150
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.coral import APEX, BEFORE_USE, IN_USE, USB, Coral, celsius
+from collectors.coral import APEX, BEFORE_USE, IN_USE, USB, Coral
+from probe.celsius import of_milli
 from probe.errors import NoData, OtherDevice
 from probe.kernel_file import integer
 from probe.model import Device, Notice, Sample
@@ -141,6 +142,27 @@ def test_another_program_that_holds_the_module_is_told_once(
         assert notices == expected
 
 
+def test_in_a_container_whoever_has_the_module_open_is_known_by_that(
+    tmp_path: Path, collector: Coral
+) -> None:
+    folder = module(tmp_path)  # the driver knows processes by their numbers outside: 42 is 7042
+    process(tmp_path, 42)
+    put(tmp_path, f"{folder}/is_device_owned", 1)
+    put(tmp_path, f"{folder}/device_owner", 7042)
+    link = tmp_path / "proc/42/fd/5"
+    link.parent.mkdir()
+    link.symlink_to("/dev/apex_0")
+    collector.start(Device("pc", tmp_path, program_pid=42))
+    assert told(collector.sample(0))[1] == []
+    link.unlink()
+    assert told(collector.sample(1))[1] == []  # whose number it is, is known now
+    put(tmp_path, f"{folder}/device_owner", 7099)
+    assert told(collector.sample(2))[1] == ["apex_0: another program holds it"]
+    link.symlink_to("/dev/apex_0")
+    put(tmp_path, f"{folder}/device_owner", 7042)
+    assert told(collector.sample(3))[1] == []
+
+
 def test_a_module_without_its_driver_has_a_remedy(tmp_path: Path, collector: Coral) -> None:
     put(tmp_path, "/sys/bus/pci/devices/0000:03:00.0/vendor", "0x1ac1")
     put(tmp_path, "/sys/bus/pci/devices/0000:03:00.0/device", "0x089a")
@@ -184,5 +206,5 @@ def test_descriptors_come_back(tmp_path: Path) -> None:
 
 @given(st.one_of(st.text(), st.integers().map(str)))
 def test_no_content_makes_up_a_temperature(text: str) -> None:
-    value = celsius(integer(text))
+    value = of_milli(integer(text))
     assert value is None or (-55 <= value <= 150 and round(value * 1000) == int(text))

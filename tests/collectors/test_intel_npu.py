@@ -62,6 +62,7 @@ def test_the_recorded_laptop(tmp_path: Path, collector: IntelNpu) -> None:
 def test_the_board(collector: IntelNpu) -> None:
     collector.start(Device("laptop", BOARDS / "laptop-core-ultra"))
     assert values(collector, 0) == {"clock": None, "memory": 68714496.0}
+    assert [each.track for each in collector.sample(1) if each.asleep] == ["intel_npu.clock"]
     assert values(collector, SECOND)["occupancy"] == 0.0
     assert collector.facts()["npus"]["NPU"]["scheduler"] == "HW"
 

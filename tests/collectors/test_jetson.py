@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.jetson import Jetson, power_mode
+from collectors.jetson import Jetson
 from collectors.jetson.sysfs import hertz, share
 from collectors.jetson.tegrastats import Stream, parse
+from probe.devices.power_mode import parsed
 from probe.errors import NoData, OtherDevice
-from probe.model import Device
+from probe.model import Device, Source
 
 DEVICES = Path(__file__).parents[1] / "devices"
 RECORDED = DEVICES / "recordings" / "jetson_tegrastats.txt"
@@ -64,6 +65,12 @@ def test_an_orin_nano_is_read_from_its_files_as_root() -> None:
     collector.stop()
     assert collector.facts()["power_mode"] == "15W"
     assert collector.facts()["power_mode_id"] == 0
+    assert collector.facts()["clocks_hertz"] == {
+        "policy0": [729_600_000, 1_728_000_000],
+        "policy4": [729_600_000, 1_728_000_000],
+        "gpu": [306_000_000, 1_020_000_000],
+    }
+    assert collector.facts()["emc_held"] is False
     assert collector.facts()["emc_cap_hertz"] == 3_199_000_000
     assert collector.facts()["release"].startswith("# R36 (release), REVISION: 4.4")
 
@@ -91,6 +98,9 @@ def test_without_root_tegrastats_fills_in(board: Path) -> None:
     assert found["jetson.engine_clock", "nvenc"] == 179e6
     assert found["jetson.engine_clock", "nvdec"] == 0.0
     assert (found["jetson.emc", "emc"], found["jetson.emc_clock", "emc"]) == (2.0, 2133e6)
+    places = collector.sources()
+    assert places["jetson.gpu"].place.endswith("/17000000.ga10b/device/load")
+    assert places["jetson.emc"] == Source("tegrastats --interval 1000", SECOND)
     collector.stop()
     assert collector.facts()["power_mode"] is None
     assert "nvpmodel" in collector.facts()["power_mode_reason"]
@@ -244,12 +254,12 @@ def test_a_share_is_a_share_and_a_clock_a_clock(value: int | None) -> None:
     ],
 )
 def test_power_modes(text: str, mode: str | None, number: int | None) -> None:
-    assert power_mode(text) == {"power_mode": mode, "power_mode_id": number}
+    assert parsed(text) == {"power_mode": mode, "power_mode_id": number}
 
 
 @given(st.text())
 def test_any_answer_is_a_mode_or_none(text: str) -> None:
-    mode = power_mode(text)["power_mode"]
+    mode = parsed(text)["power_mode"]
     assert mode is None or mode in text
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from collectors.network import Network, interfaces
 from probe.errors import NoData
+from probe.kernel_file import PAGE_BYTES, KernelFile
 from probe.model import Device
 
 SECOND = 10**9
@@ -69,6 +70,17 @@ def test_real_traffic_is_seen_as_psutil_sees_it() -> None:
     collector.stop()
     assert found is not None
     assert sent <= found <= after - before + 10 * sent
+
+
+def test_a_list_that_the_kernel_gives_by_pages_is_read_to_its_end() -> None:
+    path = Path("/proc/self/maps")  # given as net/dev is, and long everywhere
+    known = path.read_text().splitlines()
+    file = KernelFile(path, 2**22)
+    read = (file.read() or "").splitlines()
+    file.close()
+    assert len("".join(known)) > 2 * PAGE_BYTES
+    assert read[-1] == known[-1]
+    assert len(read) >= len(known) - 5  # reading may map or free something
 
 
 def test_without_the_file_there_is_no_data(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _ctypes
 import ctypes
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,9 +20,11 @@ from hypothesis import strategies as st
 from collectors.nvidia import Nvidia
 from collectors.nvidia.library import _has_gpu
 from collectors.nvidia.processes import busy_by_process, memory_by_process
-from collectors.nvidia.readings import HELD, Energy, bytes_per_second, celsius, held, percent
+from collectors.nvidia.readings import HELD, SET, Energy, bytes_per_second, held, percent
+from probe.celsius import believed
 from probe.errors import NoData, OtherDevice
 from probe.model import Device, Notice, Sample
+from probe.verdict.sustained import THROTTLE
 
 pynvml = pytest.importorskip("pynvml", reason="nvidia-ml-py is not installed")
 
@@ -157,6 +160,8 @@ def test_everything_that_a_card_tells(started: Nvidia) -> None:
     assert mine[0][1].endswith(f":{ME} on {GPU}")
     throttled = {name: found.pop(("nvidia.throttle", f"{GPU} {name}")) for name in HELD.values()}
     assert {name for name, value in throttled.items() if value} == {"power cap"}
+    settings = {name: found.pop(("nvidia.clock_setting", f"{GPU} {name}")) for name in SET.values()}
+    assert set(settings.values()) == {0.0}
     assert found == {
         ("nvidia.utilisation", GPU): 87.0,
         ("nvidia.memory_busy", GPU): 34.0,
@@ -196,7 +201,7 @@ def test_each_question_has_its_period(started: Nvidia) -> None:
         return {track for track, _ in values(started, t_ns)}
 
     always = {"nvidia.memory", "nvidia.clock", "nvidia.temperature", "nvidia.power",
-              "nvidia.energy", "nvidia.throttle"}  # fmt: skip
+              "nvidia.energy", "nvidia.throttle", "nvidia.clock_setting"}  # fmt: skip
     windowed = {"nvidia.utilisation", "nvidia.memory_busy", "nvidia.engine",
                 "nvidia.process_memory"}  # fmt: skip
     assert asked(0) == always | windowed | {"nvidia.pcie"}
@@ -236,6 +241,19 @@ def test_older_drivers_know_reasons_by_their_older_name(gpus: Gpus) -> None:
     collector.stop()
 
 
+def test_a_clock_that_somebody_set_is_no_throttling(gpus: Gpus) -> None:
+    gpus.say({"nvmlDeviceGetCurrentClocksEventReasons 0 0": "0 0x112"})
+    collector = Nvidia()
+    collector.start(Device("here"))
+    held_now = {key for key, value in values(collector).items()
+                if value and re.fullmatch(THROTTLE, key[0])}  # fmt: skip
+    settings = {label for (track, label), value in values(collector, SECOND).items()
+                if value and track == "nvidia.clock_setting"}  # fmt: skip
+    collector.stop()
+    assert held_now == set()
+    assert settings == {f"{GPU} {name}" for name in SET.values()}
+
+
 def test_a_function_that_the_library_does_not_have_is_a_refusal(gpus: Gpus) -> None:
     collector = Nvidia()
     collector.start(Device("here"))
@@ -243,8 +261,22 @@ def test_a_function_that_the_library_does_not_have_is_a_refusal(gpus: Gpus) -> N
     refused = collector._nvml.ask(lambda nvml: nvml._nvmlGetFunctionPointer("nvmlNoSuch"))
     assert refused.for_good
     assert "update" in refused.remedy
-    older = collector._nvml.ask(lambda nvml: nvml.nvmlNoSuchWrapper())
-    assert (older.for_good, older.name) == (True, "NVML_ERROR_FUNCTION_NOT_FOUND")
+    collector.stop()
+
+
+def test_a_package_that_is_older_than_a_question_is_updated_not_the_driver(
+    gpus: Gpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(pynvml, "nvmlDeviceGetTotalEnergyConsumption")
+    collector = Nvidia()
+    collector.start(Device("here"))
+    why = collector.lacking()["nvidia.energy"]
+    assert "nvidia-ml-py has no nvmlDeviceGetTotalEnergyConsumption" in why.message
+    assert "pip install --upgrade nvidia-ml-py" in (why.remedy or "")
+    assert ("nvidia.energy", GPU) not in values(collector)
+    assert collector._nvml is not None
+    with pytest.raises(AttributeError, match="watts"):  # a fault of ours is no refusal
+        collector._nvml.ask(lambda nvml: nvml.nvmlDeviceGetName.watts)
     collector.stop()
 
 
@@ -448,10 +480,10 @@ def test_without_a_gpu_nothing_is_loaded_and_nothing_is_missing() -> None:
 def test_a_captured_tree_with_a_gpu_says_where_nvml_is(board: str) -> None:
     if not (DEVICES / board).exists():
         pytest.skip("no such tree")
-    with pytest.raises(NoData, match="this machine") as caught:
+    with pytest.raises(NoData, match=f"{board} is a captured tree.* NVML") as caught:
         Nvidia().start(Device(board, DEVICES / board))
     assert not isinstance(caught.value, OtherDevice)
-    assert caught.value.remedy
+    assert caught.value.remedy == "run liveprobe on the device itself"
 
 
 def test_a_captured_tree_without_one_is_another_device(tmp_path: Path) -> None:
@@ -463,13 +495,12 @@ def test_every_reason_that_nvml_names_is_told_but_idling() -> None:
     text = (DEVICES / "recordings" / "nvml_clock_event_reasons.txt").read_text(encoding="utf-8")
     rows = [line.split() for line in text.splitlines() if line[:1] != "#"]
     named = {int(row[0], 16): row[1] for row in rows}
-    assert set(HELD) == {bit for bit, name in named.items() if name not in {"None", "GpuIdle"}}
+    assert {*HELD, *SET} == {bit for bit, name in named.items() if name not in {"None", "GpuIdle"}}
 
 
 @given(st.integers(0, 2**64 - 1))
 def test_reasons_are_the_bits_and_idling_is_none(bits: int) -> None:
-    assert len(held(bits)) == len(HELD)
-    for bit, value in zip(HELD, held(bits), strict=True):
+    for bit, value in zip((*HELD, *SET), held(bits), strict=True):
         assert value == (bits & bit != 0)
     assert held(0x1) == held(0)
 
@@ -478,7 +509,7 @@ def test_reasons_are_the_bits_and_idling_is_none(bits: int) -> None:
 def test_no_answer_makes_up_a_value(value: int) -> None:
     assert percent(value) in (None, value)
     assert (percent(value) is None) == (not 0 <= value <= 100)
-    assert celsius(value) in (None, value)
+    assert believed(value) in (None, value)
     if value >= 0:
         assert bytes_per_second(value)[0] in (None, value * 1000)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from collectors.onnxruntime import OnnxRuntime
-from probe.errors import NoData, SwitchedOff
+from probe.errors import NoData, SwitchedOff, Unmet
 from probe.model import Device, Launch
 
 ROOT = Path(__file__).parents[2]
@@ -77,10 +77,27 @@ def test_a_program_of_ones_own_that_left_nothing_is_told_how(tmp_path: Path) -> 
     collector.stop()
 
 
+def test_a_named_profile_that_cannot_be_read_is_known_before_the_program_starts(
+    tmp_path: Path,
+) -> None:
+    folder, other = tmp_path / "folder", tmp_path / "other.csv"
+    folder.mkdir()
+    other.write_text("1,2\n")
+    absent = tmp_path / "absent.json"
+    for file, why in ((folder, "not a plain file"), (other, "neither"), (absent, "No such file")):
+        with pytest.raises(Unmet, match=f"operators.read: {file.name}: {why}"):
+            OnnxRuntime().attach(launch(tmp_path, read=[str(file)]))
+    # a program of one's own may write it yet, and a runtime fills in the stars
+    OnnxRuntime().attach(launch(tmp_path, mode="command", read=[str(other), str(absent)]))
+    left(tmp_path)
+    good = [str(tmp_path / name) for name in ("profile*.json", "onnxruntime-1.json")]
+    OnnxRuntime().attach(launch(tmp_path, read=good))
+
+
 def test_none_asked_for_and_none_named_is_off(tmp_path: Path) -> None:
     with pytest.raises(SwitchedOff):
         OnnxRuntime().attach(launch(tmp_path, inferences=0))
-    named = launch(tmp_path, inferences=0, read=["p.json"])
+    named = launch(tmp_path, "command", inferences=0, read=["p.json"])
     assert OnnxRuntime().attach(named) == {"LIVEPROBE_OPERATORS": "0"}
 
 

@@ -14,7 +14,7 @@ from collectors.power_meter import MOST_GAPS, PowerMeter
 from collectors.power_meter.columns import MOST, layout, row, time_ns
 from collectors.power_meter.tail import AT_ONCE, LONGEST_LINE
 from probe import engine, store
-from probe.errors import NoData, SwitchedOff
+from probe.errors import NoData, SwitchedOff, Unmet
 from probe.model import Device, Launch, Notice, Sample
 from probe.scenario import Scenario
 from probe.scenario.file import load
@@ -290,11 +290,28 @@ def test_without_a_file_it_is_off_and_without_clocks_it_says_what_helps(log: Pat
     with pytest.raises(SwitchedOff, match=r"power_meter\.path") as caught:
         made.attach(Launch(("program",), {}, log.parent, {}))
     assert "[power_meter]" in (caught.value.remedy or "")
+    add(log, "time,watts")
     made.attach(Launch(("program",), {}, log.parent, {"power_meter": {"path": str(log)}}))
     with pytest.raises(NoData, match="clocks") as unknown:
         made.start(Device("here"))
     assert "monotonic" in (unknown.value.remedy or "")
     assert made.facts() == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(None, "No such file"), (b"", "empty"), (b"\0\1\n", "not text"), (b"a,b\n1,2\n", "column")],
+)
+def test_a_file_that_cannot_be_used_is_known_before_the_program_starts(
+    log: Path, content: bytes | None, why: str
+) -> None:
+    if content is not None:
+        log.write_bytes(content)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for options in ({"path": str(log)}, {"path": str(log.parent)}):
+        with pytest.raises(Unmet, match=why if options["path"] == str(log) else "a directory"):
+            PowerMeter().attach(Launch(("program",), {}, log.parent, {"power_meter": options}))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 METERED = """

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ TEXT = (
     "full avg10=0.00 avg60=0.00 avg300=0.00 total={}\n"
 )
 REAL = Path("/proc/pressure")
+RECORDED = Path(__file__).parents[1] / "devices/recordings/linux_psi_schedstat.txt"
 
 
 @pytest.fixture
@@ -53,6 +55,17 @@ def test_shares_come_from_the_totals_and_the_first_reading_has_none(tree: Path) 
     }
     collector.stop()
     collector.stop()
+
+
+def test_the_recorded_files_of_a_kernel_are_understood() -> None:
+    parts = re.split(r"^==> (\S+).*\n", RECORDED.read_text("utf-8"), flags=re.MULTILINE)[1:]
+    found = {path: stalls_us(text) for path, text in zip(parts[::2], parts[1::2], strict=True)}
+    assert found == {
+        "/proc/pressure/cpu": {"some": 671_246_175, "full": 0},
+        "/proc/pressure/memory": {"some": 0, "full": 0},
+        "/proc/pressure/io": {"some": 22_914_405, "full": 9_909_099},
+        "/proc/self/schedstat": {},
+    }
 
 
 def test_a_total_that_went_back_or_away_is_missing(tree: Path) -> None:

@@ -20,8 +20,12 @@ import pytest
 from collectors.copies import library
 from collectors.pyspy import NOTES, TRACER, Pyspy
 from collectors.pyspy.refusal import SCOPE, refused
-from probe.errors import NoData, SwitchedOff
+from probe.errors import NoData, SwitchedOff, Unmet
 from probe.model import Device, Launch, Notice, Sample
+from probe.pyspy import Recording
+from probe.stacks.book import Book
+from probe.stacks.chrometrace import parse
+from probe.stacks.clock import bracket
 from probe.stacks.document import NOTES as READ
 
 PATIENCE_S = 40
@@ -118,7 +122,7 @@ def test_without_py_spy_it_says_how_to_get_it(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
-    with pytest.raises(NoData, match="py-spy") as told:
+    with pytest.raises(Unmet, match="py-spy") as told:
         Pyspy().attach(launch(tmp_path))
     assert "pip install py-spy" in (told.value.remedy or "")
 
@@ -143,6 +147,25 @@ def test_a_program_that_is_not_python_is_told(tmp_path: Path) -> None:
             collector.stop()
             process.kill()
     assert not json.loads((tmp_path / NOTES).read_text())["recordings"]
+
+
+def test_a_run_that_is_over_before_the_patience_is_told_why_nothing_was_sampled(
+    tmp_path: Path,
+) -> None:
+    collector = Pyspy()
+    collector.attach(launch(tmp_path))
+    with subprocess.Popen(["sleep", "100"]) as process:
+        try:
+            collector.start(Device("local", program_pid=process.pid))
+            until = time.monotonic() + PATIENCE_S
+            while time.monotonic() < until and not collector.facts()["refused"]:
+                time.sleep(0.05)
+                list(collector.sample(1))
+            with pytest.raises(NoData, match="no Python"):
+                collector.stop()
+            collector.stop()
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize(
@@ -295,6 +318,73 @@ def test_so_many_recordings_are_the_most(
     assert "sampling stopped: 1 recordings" in said[0]
     assert list(collector.sample(t_ns + 1)) == []
     collector.stop()
+
+
+def test_a_sampler_that_is_killed_is_told_and_another_begins(
+    tmp_path: Path, busy: subprocess.Popen[str]
+) -> None:
+    collector = Pyspy()
+    collector.attach(launch(tmp_path))
+    collector.start(Device("local", program_pid=busy.pid))
+    first = collector._current
+    assert first is not None
+    list(collector.sample(10**9))
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until and not first.sampled:
+        time.sleep(0.02)
+    os.kill(first.pid, signal.SIGKILL)
+    while time.monotonic() < until and first.running():
+        time.sleep(0.02)
+    list(collector.sample(2 * 10**9))
+    assert collector._current not in (None, first)
+    collector.stop()
+    (lost,) = json.loads((tmp_path / NOTES).read_text())["lost"]
+    assert lost["why"] == "py-spy was ended by signal 9"
+    assert lost["from_ns"] < lost["to_ns"]
+    assert collector.facts()["lost"] == [lost]
+
+
+def test_a_sampler_that_does_not_end_is_killed_and_what_it_wrote_is_kept(tmp_path: Path) -> None:
+    """As one that is still writing when the run is over: a stand-in, for py-spy is quick."""
+    words = ["sh", "-c", 'trap "" INT; printf "[" > $3; echo Sampling process; read x < $1', "sh"]
+    os.mkfifo(tmp_path / "fifo")
+    stuck = Recording(
+        [*words, str(tmp_path / "fifo")], tmp_path / "pyspy-1.json", tmp_path / "pyspy-1.log"
+    )
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until and not stuck.sampled:
+        time.sleep(0.01)
+    stuck.ask_to_end(0.05)
+    stuck.end()
+    assert stuck.exit_code == -signal.SIGKILL
+    assert stuck.notes["killed"]
+    assert stuck.notes["filled_ns"] <= stuck.notes["ended_ns"]
+    collector = Pyspy()
+    collector.attach(launch(tmp_path))
+    assert collector._conclude(stuck)
+    assert json.loads((tmp_path / NOTES).read_text())["recordings"] == [stuck.notes]
+
+
+def test_notes_that_can_be_written_no_more_still_name_the_recording(
+    tmp_path: Path, busy: subprocess.Popen[str]
+) -> None:
+    """As on a full disk, or where the harness is killed: py-spy ends with the program."""
+    collector = Pyspy()
+    collector.attach(launch(tmp_path))
+    collector.start(Device("local", program_pid=busy.pid))
+    (tmp_path / NOTES).with_suffix(".partial").mkdir()
+    (tmp_path / NOTES).with_suffix(".partial").joinpath("full").touch()
+    until = time.monotonic() + PATIENCE_S
+    current = collector._current
+    assert current is not None
+    while time.monotonic() < until and not current.sampled:
+        time.sleep(0.02)
+    current.end()
+    assert collector._conclude(current)
+    (noted,) = json.loads((tmp_path / NOTES).read_text())["recordings"]
+    assert noted["file"] == "pyspy-1.json"
+    text = (tmp_path / noted["file"]).read_text(encoding="utf-8")
+    assert bracket(noted, parse(text, Book()).end_us)
 
 
 def test_the_sampler_ends_with_the_program(tmp_path: Path, busy: subprocess.Popen[str]) -> None:

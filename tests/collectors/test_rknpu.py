@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.rknpu import DEBUG, PROC, Rknpu, loads, rga_loads, version
+from collectors.rknpu import DEBUG, PROC, Rknpu, loads, powered, rga_loads, version, volts
 from probe.errors import NoData, OtherDevice
 from probe.model import Device
 
@@ -57,8 +57,14 @@ def test_the_board(collector: Rknpu) -> None:
         "Core0": 21.0, "Core1": 11.0, "Core2": 0.0,
     }  # fmt: skip
     assert found["rknpu.clock", "npu"] == 1e9
+    assert (found["rknpu.voltage", "npu"], found["rknpu.powered", "npu"]) == (0.8, 1.0)
     assert {k[1] for k in found if k[0] == "rknpu.rga"} == {"rga3_core0", "rga3_core1", "rga2"}
     assert collector.facts() == {"driver": "RKNPU driver: v0.9.8"}
+
+
+@pytest.mark.parametrize("text", ["", None, "0", "-800000", "8e5", "4294967295", "on please"])
+def test_a_state_that_means_nothing_is_a_gap(text: str | None) -> None:
+    assert (volts(text), powered(text)) == (None, None)
 
 
 def test_the_recorded_loads_are_understood() -> None:

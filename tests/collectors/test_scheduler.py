@@ -16,6 +16,7 @@ from probe.errors import NoData
 from probe.model import Device
 
 SECOND = 10**9
+RECORDED = Path(__file__).parents[1] / "devices/recordings/linux_psi_schedstat.txt"
 STATUS = "Name:\tpump (1)\nvoluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t{}\n"
 FIGHT = """
 import os, threading
@@ -80,31 +81,42 @@ def test_waits_and_switches_come_from_two_readings(tmp_path: Path) -> None:
     collector.stop()
 
 
+def test_a_recorded_schedstat_is_understood() -> None:
+    row = RECORDED.read_text(encoding="utf-8").splitlines()[-1]
+    assert counts(row, STATUS.format(3, 4)) == Counts(54_201, 3, 4)
+
+
 def test_threads_that_fight_for_a_core_wait(fighters: subprocess.Popen[str]) -> None:
     collector = Scheduler()
     collector.start(Device("here", program_pid=fighters.pid))
-    values(collector, begun := time.monotonic_ns())
-    deadline = begun + 60 * SECOND
     folder = Path(f"/proc/{fighters.pid}/task")
     busy = max(int(entry.name) for entry in folder.iterdir())
-    first = int((folder / str(busy) / "schedstat").read_text().split()[1])
-    while time.monotonic_ns() < deadline:  # until the kernel itself counts a fifth of a second
+
+    def waited_ns() -> int:
+        return int((folder / str(busy) / "schedstat").read_text().split()[1])
+
+    low = waited_ns()
+    values(collector, 0)
+    first, deadline = waited_ns(), time.monotonic() + 60
+    while (least := waited_ns() - first) < SECOND // 5 and time.monotonic() < deadline:
         time.sleep(0.05)
-        if int((folder / str(busy) / "schedstat").read_text().split()[1]) - first > SECOND // 5:
-            break
-    found = values(collector, ended := time.monotonic_ns())
+    found = values(collector, SECOND)  # as if it had been a second: percent are 10 ms
+    most = waited_ns() - low
     collector.stop()
     share = next(
         value for (track, label), value in found.items()
         if track == "scheduler.wait" and label.endswith(f":{busy}")
     )  # fmt: skip
     assert share is not None
-    assert share >= 100 * (SECOND // 5) / (ended - begun) * 0.9
-    assert share <= 101
+    assert SECOND // 5 <= least <= round(share * SECOND / 100) <= most
 
 
 def test_a_program_that_is_over_is_no_data(tmp_path: Path) -> None:
     with pytest.raises(NoData, match="schedstat: cannot be read"):
+        Scheduler().start(Device("tree", root=tmp_path, program_pid=7))
+    tree(tmp_path, "0", 1, 1)
+    (tmp_path / "proc/7/task/7/schedstat").write_text("0 0 0\n")
+    with pytest.raises(NoData, match="counts nothing"):
         Scheduler().start(Device("tree", root=tmp_path, program_pid=7))
     with pytest.raises(NoData, match="no program"):
         Scheduler().start(Device("tree", root=tmp_path))

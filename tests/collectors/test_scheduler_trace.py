@@ -3,39 +3,33 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from collectors import scheduler_trace
-from collectors.scheduler_trace import SchedulerTrace, Waits
+from collectors.scheduler_trace import DROPPED, OVERRUN, SchedulerTrace, losses
+from collectors.scheduler_trace import waits as pairing
+from collectors.scheduler_trace.ring import Gap, Switch, Waking
+from collectors.scheduler_trace.waits import Waits
 from probe.errors import NoData
 from probe.model import Device, Notice, Sample
 
 HERE = next((place for place in map(Path, scheduler_trace.PLACES) if (place / "instances").is_dir()
              and os.access(place / "instances", os.W_OK)), None)  # fmt: skip
 needs_tracefs = pytest.mark.skipif(HERE is None, reason="needs root and a mounted tracefs")
-WAKE = (
-    "   python3-50    [000] d..3.   100.000010: sched_waking: comm=infer pid=7 prio=120"
-    " target_cpu=001"
-)
-LOSE = (
-    "    infer-7     [001] d..2.   100.000500: sched_switch: prev_comm=infer prev_pid=7"
-    " prev_prio=120 prev_state=R+ ==> next_comm=kworker/0:1 next_pid=9 next_prio=120"
-)
-GAIN = (
-    " <idle>-0     [001] d..2.   100.000030: sched_switch: prev_comm=swapper/1 prev_pid=0"
-    " prev_prio=120 prev_state=R ==> next_comm=infer next_pid=7 next_prio=120"
-)
-BACK = (
-    "kworker/0:1-9     [001] d..2.   100.002500: sched_switch: prev_comm=kworker/0:1 prev_pid=9"
-    " prev_prio=120 prev_state=S ==> next_comm=infer next_pid=7 next_prio=120"
-)
+START_NS = 100_000_000_000
+WAKE = Waking(START_NS + 10_000, 50, 7)
+GAIN = Switch(START_NS + 30_000, b"swapper/1", 0, 0, b"infer", 7)
+LOSE = Switch(START_NS + 500_000, b"infer", 7, 0x100, b"kworker/0:1", 9)
+BACK = Switch(START_NS + 2_500_000, b"kworker/0:1", 9, 1, b"infer", 7)
+SLEEP = LOSE._replace(state=1)
+RUNS = Waking(START_NS + 10_000, 7, 8)
+LOST = Gap(START_NS + 20_000, 21)
 FIGHT = """
 import os, sys, threading
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -59,82 +53,124 @@ def fighter() -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def waits(*lines: str) -> list[tuple[str, float | None, int | None]]:
-    paired = Waits()
-    found = [each for line in lines for each in paired.after(line, {"7"})]
+def waits(*events: Switch | Waking | Gap) -> list[tuple[str, float | None, int | None]]:
+    found = Waits().after(events, {7})
     return [(each.label, each.value, each.t_ns) for each in found if isinstance(each, Sample)]
 
 
 def test_a_wait_goes_from_the_waking_to_the_run() -> None:
-    assert waits(WAKE, GAIN) == [("infer:7 < idle", pytest.approx(20e-6), 100_000_030_000)]
+    assert waits(WAKE, GAIN) == [("infer:7 < idle", pytest.approx(20e-6), START_NS + 30_000)]
 
 
 def test_who_took_the_core_is_named() -> None:
-    found = list(Waits().after(f"{LOSE}\n{BACK}", {"7", "9"}))
-    assert found == [
+    assert list(Waits().after([LOSE, BACK], {7, 9})) == [
         Sample(
-            "scheduler_trace.wait", "infer:7 < kworker/0:1:9", pytest.approx(2e-3), 100_002_500_000
+            "scheduler_trace.wait", "infer:7 < kworker/0:1:9", pytest.approx(2e-3), BACK.t_ns
         )
-    ]
+    ]  # fmt: skip
 
 
 def test_another_program_is_named_without_its_number() -> None:
-    assert waits(LOSE, BACK) == [("infer:7 < kworker/0", pytest.approx(2e-3), 100_002_500_000)]
+    assert waits(LOSE, BACK) == [("infer:7 < kworker/0", pytest.approx(2e-3), BACK.t_ns)]
     assert waits(WAKE, BACK)[0][0] == "infer:7 < kworker/0"
 
 
-def test_lines_together_say_what_each_says() -> None:
-    lines = (WAKE, GAIN, "no event", LOSE, BACK, GAIN)
-    assert waits("\n".join(lines)) == waits(*lines)
-    assert len(waits(*lines)) == 2
+def test_the_harness_is_told_from_other_programs() -> None:
+    (found,) = Waits().after([LOSE, BACK], {7}, harness={9})
+    assert isinstance(found, Sample)
+    assert found.label == "infer:7 < liveprobe"
+    (its_own,) = Waits().after([LOSE, BACK], {7, 9}, harness={7, 9})
+    assert isinstance(its_own, Sample)
+    assert its_own.label == "infer:7 < kworker/0:1:9"
+
+
+def test_a_thread_waits_whatever_mark_the_kernel_sets_on_one_that_lost_its_core() -> None:
+    for state in (0, 0x100, 0x800, 0x1000):
+        assert waits(LOSE._replace(state=state), BACK) == waits(LOSE, BACK)
 
 
 def test_lost_events_end_every_wait() -> None:
-    found = list(Waits().after(f"{WAKE}\nCPU:1 [LOST 21 EVENTS]\n{GAIN}", {"7"}))
+    found = list(Waits().after([WAKE, LOST, GAIN], {7}))
     assert found == [Notice("events of the scheduler were lost", {"events": 21})]
+    unknown = list(Waits().after([Gap(START_NS, None)], {7}))
+    assert unknown == [Notice("events of the scheduler were lost", {"events": None})]
+
+
+@pytest.mark.parametrize(
+    ("events", "without_end", "without_begin"),
+    [
+        ((WAKE, GAIN, SLEEP, WAKE, GAIN), 0, 0),
+        ((WAKE, SLEEP, WAKE, GAIN), 1, 0),
+        ((LOSE, SLEEP), 1, 0),
+        ((WAKE, RUNS), 1, 0),
+        ((WAKE, WAKE, GAIN), 1, 0),
+        ((LOSE, WAKE), 1, 0),
+        ((WAKE, LOST), 1, 0),
+        ((SLEEP, LOST, GAIN), 0, 0),
+        ((SLEEP, BACK), 0, 1),
+        ((SLEEP, SLEEP), 0, 1),
+        ((SLEEP, RUNS), 0, 1),
+        ((SLEEP._replace(state=0x20), BACK), 0, 0),
+        ((GAIN, BACK), 0, 0),
+        ((BACK, LOSE, GAIN), 1, 0),
+    ],
+)
+def test_waits_of_which_the_kernel_leaves_an_end_out_are_counted(
+    events: tuple[Switch | Waking | Gap, ...], without_end: int, without_begin: int
+) -> None:
+    paired = Waits()
+    assert all((each.value or 0) >= 0 for each in paired.after(events, {7})
+               if isinstance(each, Sample))  # fmt: skip
+    assert (paired.without_end, paired.without_begin) == (without_end, without_begin)
+
+
+def test_losses_are_added_up_over_the_cores(tmp_path: Path) -> None:
+    for core, text in enumerate([
+        "entries: 4\noverrun: 30\ncommit overrun: 2\nbytes: 9\ndropped events: 0\n",
+        "entries: 4\noverrun: 12\ncommit overrun: 0\ndropped events: 5\nread events: 7\n",
+    ]):  # fmt: skip
+        (tmp_path / "per_cpu" / f"cpu{core}").mkdir(parents=True)
+        (tmp_path / "per_cpu" / f"cpu{core}" / "stats").write_text(text)
+    assert losses(tmp_path) == {OVERRUN: 44, DROPPED: 5}
+    assert losses(tmp_path / "gone") == {OVERRUN: 0, DROPPED: 0}
 
 
 def test_waits_are_recorded_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler_trace, "MOST_WAITS", 2)
-    found = list(Waits().after("\n".join([WAKE, GAIN] * 5), {"7"}))
+    monkeypatch.setattr(pairing, "MOST_WAITS", 2)
+    found = list(Waits().after([WAKE, GAIN] * 5, {7}))
     assert [type(each) for each in found] == [Sample, Sample, Notice]
 
 
 def test_a_thread_that_was_not_seen_to_wait_has_no_wait() -> None:
     assert waits(BACK) == []
-    assert waits(LOSE.replace("prev_state=R+", "prev_state=S"), BACK) == []
-    assert waits(WAKE.replace("pid=7", "pid=8"), GAIN.replace("next_pid=7", "next_pid=8")) == []
+    assert waits(SLEEP, BACK) == []
+    assert waits(WAKE._replace(woken=8), GAIN._replace(into=8)) == []
 
 
 def test_what_is_woken_twice_ran_and_slept_between() -> None:
-    late = WAKE.replace("100.000010", "100.000020")
+    late = WAKE._replace(t_ns=WAKE.t_ns + 10_000)
     assert waits(WAKE, late, GAIN)[0][1] == pytest.approx(10e-6)
 
 
-SLEEP = LOSE.replace("prev_state=R+", "prev_state=S")
-RUNS = WAKE.replace("python3-50", "infer-7").replace("pid=7", "pid=8")
-
-
 @pytest.mark.parametrize("proof", [SLEEP, RUNS])
-def test_a_run_that_was_not_seen_to_begin_ends_the_wait_unknown(proof: str) -> None:
+def test_a_run_that_was_not_seen_to_begin_ends_the_wait_unknown(proof: Switch | Waking) -> None:
     assert waits(WAKE, proof, BACK) == []
-    again = WAKE.replace("100.000010", "100.002400")
+    again = WAKE._replace(t_ns=BACK.t_ns - 100_000)
     assert [value for _, value, _ in waits(WAKE, proof, again, BACK)] == [pytest.approx(100e-6)]
-    assert waits(LOSE, proof.replace("100.0005", "100.0006"), BACK) == []
+    assert waits(LOSE, proof._replace(t_ns=LOSE.t_ns + 100_000), BACK) == []
 
 
 def test_what_wakes_itself_does_not_wait() -> None:
-    assert waits(WAKE.replace("python3-50", "infer-7"), BACK) == []
+    assert waits(WAKE._replace(running=7), BACK) == []
 
 
 def test_what_lost_its_core_and_was_woken_waits_for_an_unknown_time() -> None:
-    assert waits(LOSE, WAKE.replace("100.000010", "100.002400"), BACK) == []
+    assert waits(LOSE, WAKE._replace(t_ns=BACK.t_ns - 100_000), BACK) == []
 
 
 def test_names_may_hold_anything() -> None:
-    odd = "a pid=7 ==> next_comm=b"
-    lines = [WAKE.replace("comm=infer", f"comm={odd}"), GAIN.replace("_comm=infer", f"_comm={odd}")]
-    assert [label for label, _, _ in waits(*lines)] == [f"{odd}:7 < idle"]
+    odd = GAIN._replace(into_name=b"a:9 < b\0old")
+    assert [label for label, _, _ in waits(WAKE, odd)] == ["a:9 < b:7 < idle"]
 
 
 @needs_tracefs
@@ -175,6 +211,55 @@ def test_exact_waits_add_up_to_what_the_kernel_counts(fighter: subprocess.Popen[
         assert exact[tid] == pytest.approx((after[tid] - before[tid]) / 1e9, rel=0.3)
     assert takers & set(after)
     assert not list((HERE / "instances").glob(f"liveprobe-{os.getpid()}-*"))
+    said = collector.facts()
+    assert said["waits"] == sum(isinstance(each, Sample) for each in seen)
+    assert said["events_overrun"] == said["events_dropped"] == 0
+
+
+@needs_tracefs
+def test_a_core_that_the_harness_took_is_its(fighter: subprocess.Popen[str]) -> None:
+    collector = SchedulerTrace()
+    collector.start(Device("here", program_pid=fighter.pid))
+    mine, before = threading.get_native_id(), os.sched_getaffinity(0)
+    takers: set[str] = set()
+    deadline = time.monotonic() + 60
+    try:
+        os.sched_setaffinity(mine, {min(before)})  # where the program's threads are
+        while "liveprobe" not in takers and time.monotonic() < deadline:
+            end = time.monotonic() + 0.05
+            while time.monotonic() < end:
+                pass
+            found = [each for each in collector.sample(time.monotonic_ns())
+                     if isinstance(each, Sample)]  # fmt: skip
+            takers |= {each.label.partition(" < ")[2] for each in found}
+    finally:
+        os.sched_setaffinity(mine, before)
+        collector.stop()
+    assert "liveprobe" in takers
+
+
+@needs_tracefs
+@pytest.mark.parametrize(("overwrite", "kind"), [("1", OVERRUN), ("0", DROPPED)])
+def test_a_buffer_that_runs_over_is_said(
+    overwrite: str, kind: str, fighter: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler_trace, "BUFFER_KIB", 4)
+    collector = SchedulerTrace()
+    collector.start(Device("here", program_pid=fighter.pid))
+    assert HERE is not None
+    (own,) = (HERE / "instances").glob(f"liveprobe-{os.getpid()}-*")
+    (own / "options" / "overwrite").write_text(overwrite)
+    deadline = time.monotonic() + 60
+    while losses(own)[kind] == 0 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    seen = list(collector.sample(time.monotonic_ns()))
+    collector.stop()
+    assert {each.text for each in seen if isinstance(each, Notice)} == {pairing.LOST}
+    said = collector.facts()
+    assert (said["events_overrun"] > 0, said["events_dropped"] > 0) == (
+        kind == OVERRUN,
+        kind == DROPPED,
+    )
 
 
 @needs_tracefs
@@ -214,14 +299,3 @@ def test_without_tracefs_there_is_no_data(tmp_path: Path) -> None:
     with pytest.raises(NoData, match="no tracefs") as caught:
         SchedulerTrace().start(Device("tree", root=tmp_path, program_pid=7))
     assert "as root" in (caught.value.remedy or "")
-
-
-@given(st.text())
-def test_any_line_is_an_event_or_is_not(line: str) -> None:
-    assert waits(line, BACK) == [] or "sched_waking" in line
-
-
-@given(st.integers(0, len(GAIN)), st.integers(0, len(WAKE)))
-def test_a_cut_line_makes_no_wait_up(first: int, second: int) -> None:
-    found = waits(WAKE[:second], GAIN[:first])
-    assert found == [] or found == waits(WAKE, GAIN)[: len(found)]

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.thermal import COLDEST_CELSIUS, HOTTEST_CELSIUS, Thermal, celsius
+from collectors.thermal import Thermal
+from probe.celsius import COLDEST, HOTTEST, of_milli
 from probe.errors import NoData, OtherDevice
 from probe.kernel_file import KernelFile, integer
 from probe.model import Device
@@ -45,6 +46,25 @@ def test_rk3588_zones_go_by_type() -> None:
     assert len(found) == 7
 
 
+def test_the_zones_of_two_kernels_of_a_real_rk3588_are_read(tmp_path: Path) -> None:
+    text = (DEVICES / "recordings/rk3588_thermal_zones.txt").read_text(encoding="utf-8")
+    rows = [line.split() for line in text.splitlines() if not line.startswith("#")]
+    for number, (kind, celsius) in enumerate(rows):
+        zone(tmp_path / "vendor", number, kind, celsius.replace(".", "") + "00")
+    assert readings(tmp_path / "vendor") == {
+        "soc-thermal": 44.3, "bigcore0-thermal": 45.3, "bigcore1-thermal": 45.3,
+        "littlecore-thermal": 45.3, "center-thermal": 43.4, "gpu-thermal": 42.5,
+        "npu-thermal": 43.4,
+    }  # fmt: skip
+    mainline = text.splitlines()[-1].partition("): ")[2].split(", ")
+    for number, kind in enumerate(mainline):
+        zone(tmp_path / "mainline", number, kind, "43400")
+    assert readings(tmp_path / "mainline") == dict.fromkeys(
+        ["package-thermal", "bigcore0-thermal", "bigcore2-thermal", "littlecore-thermal",
+         "center-thermal", "gpu-thermal", "npu-thermal"], 43.4,
+    )  # fmt: skip
+
+
 def test_laptop_sensors_are_told_apart_and_sentinels_are_missing() -> None:
     assert readings(DEVICES / "laptop-hwmon") == {
         "acpitz": 20.0,
@@ -60,12 +80,18 @@ def test_laptop_sensors_are_told_apart_and_sentinels_are_missing() -> None:
     }
 
 
+def test_a_machine_without_sensors_is_told_to_load_their_driver(tmp_path: Path) -> None:
+    with pytest.raises(NoData) as caught:
+        Thermal().start(Device("tree", tmp_path))
+    assert "modprobe coretemp" in (caught.value.remedy or "")
+
+
 def test_a_bare_machine_says_what_was_looked_for() -> None:
     with pytest.raises(NoData) as caught:
         Thermal().start(Device("tree", DEVICES / "bare-vm"))
     assert "thermal_zone*/temp" in caught.value.message
     assert "temp*_input" in caught.value.message
-    assert "modprobe" in (caught.value.remedy or "")
+    assert "virtual machine" in (caught.value.remedy or "")
 
 
 def unopenable(path: Path) -> None:
@@ -126,15 +152,15 @@ def test_stopping_gives_every_descriptor_back() -> None:
 def test_only_what_a_chip_can_mean_is_a_temperature(
     millidegrees: int | None, expected: float | None
 ) -> None:
-    assert celsius(millidegrees) == expected
+    assert of_milli(millidegrees) == expected
 
 
 @settings(deadline=None)
 @given(st.one_of(st.text(), st.integers().map(str), st.binary().map(lambda b: b.decode("latin1"))))
 def test_no_content_of_a_file_makes_up_a_temperature(text: str) -> None:
-    value = celsius(integer(text))
+    value = of_milli(integer(text))
     if value is not None:
-        assert COLDEST_CELSIUS <= value <= HOTTEST_CELSIUS
+        assert COLDEST <= value <= HOTTEST
         assert int(text) == round(value * 1000)
 
 

@@ -93,6 +93,19 @@ def test_only_what_is_new_in_the_run_is_the_runs(tmp_path: Path, started: Thrott
     put(tmp_path, answer, 'error=1 error_msg="Command not registered"')
     assert set(values(started).values()) == {None}
     started.stop()
+    # of these, what came and went between two readings left no trace: the run says so
+    assert started.facts() == {"occurred_before": ["under-voltage", "throttled"]}
+
+
+def test_where_no_flag_had_occurred_no_event_can_be_missed(
+    tmp_path: Path, started: Throttle
+) -> None:
+    assert started.facts() == {}
+    put(tmp_path, "/proc/device-tree/model", "Raspberry Pi 5 Model B Rev 1.0\0")
+    put(tmp_path, "/recorded/vcgencmd get_throttled.txt", "throttled=0x2")
+    started.start(Device("pi", root=tmp_path))
+    started.stop()
+    assert started.facts() == {"occurred_before": []}
 
 
 def test_a_raspberry_pi_whose_firmware_does_not_answer_says_so(tmp_path: Path) -> None:
@@ -138,15 +151,16 @@ def test_the_trip_points_that_a_coral_passed_are_counted(tmp_path: Path, started
     assert values(started) == {("throttle.trips", "apex_0"): 0.0}
     put(tmp_path, f"{folder}/temp", 90000)
     assert values(started) == {("throttle.trips", "apex_0"): 2.0}
-    put(tmp_path, f"{folder}/temp", "")
-    assert values(started) == {("throttle.trips", "apex_0"): None}
+    for none in ("", -89700, 255000):  # refused; off the bus; no such temperature
+        put(tmp_path, f"{folder}/temp", none)
+        assert values(started) == {("throttle.trips", "apex_0"): None}
     started.stop()
 
 
 def test_where_nothing_tells_there_is_no_data(tmp_path: Path) -> None:
     with pytest.raises(NoData, match="cpufreq/policy") as caught:
         Throttle().start(Device("vm", root=tmp_path))
-    assert "virtual machine" in (caught.value.remedy or "")
+    assert "cpufreq driver" in (caught.value.remedy or "")
     assert "Raspberry" not in caught.value.message
 
 
@@ -154,6 +168,12 @@ def test_the_recorded_answers_of_real_boards_are_understood() -> None:
     text = (RECORDED / "rpi5_get_throttled.txt").read_text(encoding="utf-8")
     rows = [line.split("\t")[0] for line in text.splitlines() if not line.startswith("#")]
     assert [flags(row) for row in rows] == [0, 0x50000, 0x50005, 0xE0000]
+    text = (RECORDED / "rpi5_vcgencmd_misc.txt").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if not line.startswith("#")]
+    assert [flags(row) for row in rows] == [None, 0, None]  # temperature, flags, clock
+    refused = text.partition("unknown to the firmware: ")[2].partition(" (")[0]
+    assert refused == 'error=1 error_msg="Command not registered"'
+    assert flags(refused) is None
 
 
 @given(st.text())

@@ -69,8 +69,27 @@ def test_another_set_and_other_copies_have_none(held: dict[str, Any], tmp_path: 
     calibration.save(held, tmp_path)
     assert calibration.stored(INVENTORY, ["cpu"], "on", tmp_path)["document"] is None
     assert calibration.stored(INVENTORY, SET, "deep", tmp_path)["document"] is None
-    same = {**INVENTORY, "governor": "powersave", "os": "Linux 2"}
+    same = {**INVENTORY, "os": "Linux 2"}
     assert calibration.stored(same, SET, "on", tmp_path)["document"] == held
+
+
+@pytest.mark.parametrize(
+    "change", [{"governor": "powersave"}, {"clocks_held": True}, {"power_mode": "15W"}]
+)
+def test_clocks_that_are_set_otherwise_have_one_of_their_own(
+    change: dict[str, Any], held: dict[str, Any], tmp_path: Path
+) -> None:
+    kept, now = calibration.save(held, tmp_path), {**INVENTORY, **change}
+    found = calibration.stored(now, SET, "on", tmp_path)
+    assert found == {
+        "document": None,
+        "reason": f"the stored calibration is of other clocks: governor performance ({kept.name})",
+    }
+    assert calibration.stored(now, ["cpu"], "on", tmp_path)["reason"] is None
+    mine = held | {"device": calibration.identity(now)}
+    calibration.save(mine, tmp_path)
+    assert calibration.stored(now, SET, "on", tmp_path)["document"] == mine
+    assert calibration.stored(INVENTORY, SET, "on", tmp_path)["document"] == held
 
 
 @pytest.mark.parametrize(
@@ -109,6 +128,7 @@ def test_where_it_cannot_be_kept_it_says_what_to_do(held: dict[str, Any], tmp_pa
     (tmp_path / "file").write_text("")
     with pytest.raises(EnvironmentUnmet) as caught:
         calibration.save(held, tmp_path / "file")
+    assert str(tmp_path / "file") in caught.value.message
     assert "LIVEPROBE_STATE" in (caught.value.remedy or "")
 
 
@@ -133,13 +153,19 @@ def test_an_age_in_words() -> None:
     assert words == ["less than a day", "1 day", "3 days"]
 
 
-def test_one_cut_short_does_not_replace_a_better_one(held: dict[str, Any], tmp_path: Path) -> None:
+def test_one_of_fewer_pairs_does_not_replace_a_better_one(
+    held: dict[str, Any], tmp_path: Path
+) -> None:
     shifts = {name: values[:2] for name, values in held["shifts"].items()}
     short = {**held, "shifts": shifts, "interrupted": True}
     assert not calibration.better(short, tmp_path)
     calibration.save(held, tmp_path)
     assert calibration.better(short, tmp_path)
-    assert calibration.better(held, tmp_path)
+    assert calibration.better({**short, "interrupted": False}, tmp_path)
+    assert not calibration.better(held, tmp_path)
+    assert calibration.better({**held, "interrupted": True}, tmp_path)
+    more = [*held["read"], "nvidia"]  # it found something now
+    assert not calibration.better({**short, "read": more}, tmp_path)
     assert not calibration.better({**short, "kernel": "6.13.0"}, tmp_path)  # that one is stale
 
 

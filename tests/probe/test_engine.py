@@ -6,14 +6,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from collectors.copies import library
-from probe import engine, store, tables
-from probe.errors import EnvironmentUnmet, NoData, RunError, UsageError
+from probe import engine, spent, store, tables
+from probe.child import Child
+from probe.errors import EnvironmentUnmet, Interrupted, NoData, RunError, UsageError
+from probe.sampling import Sampling
 from probe.scenario import Scenario
 
 PACED = """
@@ -61,6 +64,23 @@ def test_a_program_that_speaks_becomes_a_run(tmp_path: Path) -> None:
     assert phases[-1] is engine.Phase.FINALISING
     folder = Path(run.manifest["tapes"]["folder"])
     assert not folder.exists(), "tapes are removed once their tables are written"
+
+
+def test_the_cost_of_the_harness_has_its_tools_in_it_and_the_program_not(tmp_path: Path) -> None:
+    burn = "import time\nwhile time.process_time() < {}: pass"
+    tool = [sys.executable, "-S", "-c", burn.format(0.1)]
+
+    def ask(now: engine.Progress) -> None:
+        if now.phase is engine.Phase.FINALISING:
+            subprocess.run(tool, check=True)
+
+    before = spent.of_everything_ns()
+    path = engine.measure(scenario(burn.format(0.3)), tmp_path, progress=ask)
+    manifest = measured(path).manifest
+    program, cost = manifest["program"]["cpu_ns"], manifest["harness"]["cpu_ns"]
+    assert program >= 300_000_000
+    assert cost >= 100_000_000
+    assert cost + program <= spent.of_everything_ns() - before, "nothing counts twice"
 
 
 def test_a_silent_program_is_watched_all_the_same(tmp_path: Path) -> None:
@@ -137,6 +157,110 @@ def test_an_interrupt_keeps_what_was_measured(tmp_path: Path) -> None:
     assert len(run.table("frames")) > 0
 
 
+AT: dict[str, tuple[Any, str]] = {
+    "attaching": (Sampling, "attach"),
+    "starting": (Sampling, "start"),
+    "ended": (Child, "close"),
+    "stopping": (Sampling, "stop"),
+    "writing": (tables, "finalise"),
+    "written": (store, "discard_tapes"),
+}
+
+
+@pytest.fixture
+def press(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
+    """Return what lets Ctrl-C be pressed so often when a moment of `AT` comes."""
+
+    def at(moment: str, times: int) -> None:
+        owner, name = AT[moment]
+        real, left = getattr(owner, name), [times]
+
+        def pressed(*given: Any, **more: Any) -> Any:
+            while left[0]:
+                left[0] -= 1
+                signal.raise_signal(signal.SIGINT)
+            return real(*given, **more)
+
+        monkeypatch.setattr(owner, name, pressed)
+
+    return at
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_interrupt_before_the_program_leaves_nothing(
+    times: int, press: Callable[[str, int], None], tmp_path: Path
+) -> None:
+    press("attaching", times)
+    with pytest.raises(KeyboardInterrupt) as told:
+        engine.measure(scenario(PACED.format(count=20)), tmp_path)
+    assert not isinstance(told.value, Interrupted)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_interrupt_as_the_program_begins_is_told_by_the_run(
+    times: int, press: Callable[[str, int], None], tmp_path: Path
+) -> None:
+    press("starting", times)
+    run = measured(engine.measure(scenario("import time; time.sleep(60)"), tmp_path))
+    assert run.manifest["state"] == run.manifest["program"]["outcome"] == "interrupted"
+    assert "interrupted" in set(run.table("events")["text"])
+
+
+@pytest.mark.parametrize("moment", ["ended", "stopping", "writing", "written"])
+def test_an_interrupt_after_the_program_has_ended_leaves_a_whole_run(
+    moment: str, press: Callable[[str, int], None], tmp_path: Path
+) -> None:
+    press(moment, 1)
+    with pytest.raises(Interrupted) as told:
+        engine.measure(scenario(PACED.format(count=20), collectors=["cpu"]), tmp_path)
+    run = measured(told.value.path)
+    assert told.value.whole
+    assert (run.manifest["state"], run.manifest["program"]["outcome"]) == ("complete", "ended")
+    assert [each["outcome"] for each in run.manifest["collectors"]] == ["ok"]
+    assert len(run.table("frames")) == 20
+
+
+@pytest.mark.parametrize(
+    ("moment", "state"), [("ended", "interrupted"), ("stopping", "interrupted"),
+                          ("writing", "complete")]
+)  # fmt: skip
+def test_a_second_interrupt_ends_at_once_and_says_how_to_go_on(
+    moment: str, state: str, press: Callable[[str, int], None], tmp_path: Path
+) -> None:
+    press(moment, 2)
+    with pytest.raises(Interrupted) as told:
+        engine.measure(scenario(PACED.format(count=20), collectors=["cpu"]), tmp_path)
+    path = told.value.path
+    assert str(path) in told.value.message
+    assert told.value.remedy == f"`liveprobe audit {path}` goes on from there"
+    assert not told.value.whole
+    assert store.read_manifest(path)["state"] == "running"
+    run = tables.finalise(path)
+    assert run.manifest["state"] == state
+    assert len(run.table("frames")) == 20
+    if moment != "stopping":  # where the last reading was not taken
+        assert run.table("samples")["track"].str.startswith("cpu.").any()
+    store.discard_tapes(path, path.name, tables.tape_folder(path, run.manifest))
+
+
+def test_a_signal_that_is_to_be_ignored_stays_ignored(tmp_path: Path) -> None:
+    """As `nohup` asks for SIGHUP, and a shell for SIGINT in the background."""
+    begun = threading.Event()
+
+    def hang_up_once(progress: engine.Progress) -> None:
+        if progress.phase is not engine.Phase.LOADING and not begun.is_set():
+            begun.set()
+            signal.raise_signal(signal.SIGHUP)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        path = engine.measure(scenario(PACED.format(count=20)), tmp_path, progress=hang_up_once)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert measured(path).manifest["state"] == "complete"
+
+
 def test_a_killed_harness_leaves_a_run_that_recovers_and_no_program(tmp_path: Path) -> None:
     code, cpu = PACED.format(count=10**6), ["cpu"]
     document = scenario(code, duration="60s", collectors=cpu).document()
@@ -186,6 +310,32 @@ def test_impossible_requests_leave_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no collector nonsense"):
         engine.measure(scenario("", collectors=["nonsense"]), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_asked_for_by_name_and_cannot_be_had_is_told_before_the_program_starts(
+    tmp_path: Path,
+) -> None:
+    meter, began, runs = tmp_path / "meter.csv", tmp_path / "began", tmp_path / "runs"
+    collectors = ["cpu", "power_meter", "onnxruntime"]
+    program = {"command": [sys.executable, "-c", f"open({str(began)!r}, 'w')"]}
+    run = {"warmup": "0s", "collectors": collectors}
+
+    def refused(**asked: Any) -> EnvironmentUnmet:
+        plain = {"name": "t", "mode": "command", "run": run, "program": program}
+        made = Scenario.model_validate({**plain, **asked})
+        with pytest.raises(EnvironmentUnmet) as caught:
+            engine.measure(made, runs)
+        return caught.value
+
+    missing = refused(power_meter={"path": str(meter)})
+    assert "power_meter.path meter.csv: No such file" in missing.message
+    assert "before the run" in (missing.remedy or "")
+    meter.write_text("when,what\n1,2\n")
+    both = refused(power_meter={"path": str(meter)}, operators={"read": [str(tmp_path)]})
+    assert "operators.read: " in both.message
+    assert "; power_meter: no column time" in both.message
+    assert not began.exists()
+    assert list(runs.iterdir()) == []
 
 
 def test_an_output_folder_that_cannot_be_used_says_so(tmp_path: Path) -> None:

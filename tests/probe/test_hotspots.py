@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from probe.hotspots import Absent, HotSpots, functions_of, hot_spots_of, share, telling
+from probe.console.hot_text import lines
+from probe.hotspots import Absent, HotSpots, functions_of, hot_spots_of, named, share, telling
 from probe.store import Run
 
 SUMMARY = {"mode": "nonblocking", "rate_hz": 100, "recordings": 1, "errors": 3,
@@ -85,6 +86,25 @@ def test_what_merely_calls_all_others_tells_nothing() -> None:
     ]  # fmt: skip
 
 
+def test_code_without_symbols_is_its_librarys_and_what_starts_a_thread_is_none() -> None:
+    library = ("/x/site-packages/av.libs/libavcodec-5e6b81c2.so.62.28.102", None, "0x7f10")
+    libc = ("/usr/lib/x86_64-linux-gnu/libc.so.6", None, "0x7faa")
+    stacks = [[library, MAIN, libc, libc], [libc, MAIN, libc], [libc]]
+    table = [{"t_ns": k, "held_ns": FRAME_NS, "stage": "decode", "thread": "a:9", "stack": k,
+              "measured": True} for k in range(3)]  # fmt: skip
+    known = pd.DataFrame({"stack": range(3), "frames": [json.dumps(each) for each in stacks]})
+    spots = hot_spots_of(
+        Run.of({"stacks": SUMMARY}, {"stack_samples": pd.DataFrame(table), "stacks": known})
+    )
+    assert isinstance(spots, HotSpots)
+    rows = [(named(each), each.own.value, each.total.value) for each in spots.stages[0].functions]
+    assert rows == [
+        ("libc (no symbols)", pytest.approx(2 / 3), pytest.approx(2 / 3)),
+        ("libavcodec (no symbols)", pytest.approx(1 / 3), pytest.approx(1 / 3)),
+        ("main", 0.0, pytest.approx(2 / 3)),
+    ]
+
+
 @pytest.mark.parametrize(("part", "whole"), [(70, 100), (0, 100), (100, 100), (2, 60), (1, 2)])
 def test_the_interval_is_wilsons_of_half_the_samples(part: int, whole: int) -> None:
     oracle = stats.binomtest(part // 2, whole // 2).proportion_ci(0.95, method="wilson")
@@ -102,11 +122,24 @@ def test_samples_outside_the_window_do_not_count() -> None:
     absent = hot_spots_of(Run.of({"stacks": SUMMARY}, {"stack_samples": rows, "stacks": stacks}))
     assert isinstance(absent, Absent)
     assert absent.asked
-    silent = {"stacks": SUMMARY, "window": None}
-    absent = hot_spots_of(Run.of(silent, {"stack_samples": rows, "stacks": stacks}))
-    assert isinstance(absent, Absent)
-    assert "said no frame" in absent.reason
-    assert "speedscope" in absent.remedy
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_program_that_says_no_stage_is_told_of_by_thread(whole: bool) -> None:
+    spots = run([(None, 3, 90, "w:8"), (None, 0, 60, "a:9"), (None, 1, 20, "a:9")],
+                **({"window": None} if whole else {}))  # fmt: skip
+    assert isinstance(spots, HotSpots)
+    assert (spots.by, spots.whole) == ("thread", whole)
+    assert [(each.stage, each.samples, each.expected) for each in spots.stages] == [
+        ("w:8", pytest.approx(90), None), ("a:9", pytest.approx(80), None)
+    ]  # fmt: skip
+    assert (spots.samples, spots.outside, spots.elsewhere) == (pytest.approx(170), 0, 0)
+    (hottest, *_) = functions_of(spots.stages)
+    assert (hottest.stage, hottest.function) == ("w:8", "main")
+    text = "\n".join(lines(spots, "stage", 8))
+    assert "in 2 threads" in text
+    assert ("of its whole run" in text) is whole
+    assert "between their stages" not in text
 
 
 @pytest.mark.parametrize(

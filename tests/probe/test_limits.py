@@ -14,9 +14,12 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
+from collectors.cpu import Cpu
+from collectors.jetson import Jetson
 from probe import judge, limits, metrics, store
 from probe.console import verdict_text
 from probe.errors import ScenarioError, UsageError
+from probe.model import Device, Sample
 from probe.scenario.file import load
 from probe.store import Run
 from probe.verdict.evidence import Evidence
@@ -25,6 +28,7 @@ from probe.verdict.readings import reading
 from probe.verdict.summary import Number, number
 
 Make = Callable[..., Path]
+DEVICES = Path(__file__).parents[1] / "devices"
 
 
 def changed(run: Run, manifest: dict[str, Any] | None = None, **tables: pd.DataFrame) -> Run:
@@ -255,6 +259,27 @@ def test_tracks_are_read_in_their_own_unit_inside_the_window(made_run: Make) -> 
     assert several["outcome"] == "not measured"
     assert "name one, as in track.power.total[VDD_IN].mean" in several["note"]
     assert row(run, "power.mean<6W")["outcome"] == "not measured"
+
+
+def test_the_lowest_clock_of_a_core_is_none_of_the_engines(made_run: Make) -> None:
+    run, tree = Run.open(made_run("live")), Device("orin", DEVICES / "jetson-orin-nano")
+    at = run.manifest["window"]["start_ns"] + 1
+    samples, told = [], []
+    for collector in (Cpu(), Jetson()):
+        collector.start(tree)
+        read = [each for each in collector.sample(at) if isinstance(each, Sample)]
+        samples += [(each.track, each.label, each.value, at) for each in read]
+        collector.stop()
+        tracks = [{"name": each.name, "unit": each.unit} for each in collector.tracks]
+        told.append({"name": collector.name, "outcome": "ok", "tracks": tracks})
+    table = pd.DataFrame(samples, columns=["track", "label", "value", "t_ns"])
+    engines = table[table["track"] == "jetson.engine_clock"]
+    assert 0.0 in set(engines["value"])  # nobody uses them
+    found = row(changed(run, {"collectors": told}, samples=table), "clock.min>=500MHz")
+    cores = table[table["track"] == "cpu.clock"]["value"]
+    assert (found["value"], found["outcome"]) == (cores.min(), "passed")
+    found = row(changed(run, {"collectors": told[1:]}, samples=engines), "clock.min>=500MHz")
+    assert (found["outcome"], "read cpu.clock" in found["note"]) == ("not measured", True)
 
 
 def test_copies_of_a_process_that_was_not_seen_decide_only_what_they_can(made_run: Make) -> None:

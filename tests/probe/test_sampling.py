@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,11 +11,13 @@ from typing import ClassVar
 import pytest
 
 from probe import sampling as sampling_module
+from probe import spent, tool
 from probe.errors import NoData, OtherDevice, SwitchedOff
-from probe.model import Device, Launch, Notice, Sample, Track
+from probe.model import Device, Launch, Notice, Sample, Source, Track
 from probe.sampling import Sampling
 
 CALLS: list[str] = []
+BURNING = [sys.executable, "-S", "-c", "import time\nwhile time.process_time() < 0.05: pass"]
 
 
 class Steady:
@@ -100,6 +104,32 @@ def test_a_missing_source_is_data_not_a_failure() -> None:
     assert document["reason"] == "/sys/nothing: no such sensor"
     assert document["remedy"] == "plug one in"
     assert sampling.rows() == []
+
+
+class AtHome(Steady):
+    name = "at-home"
+
+    def start(self, device: Device) -> None:
+        raise NoData("/home/eve/.venv/bin/x: no such tool", remedy="see '/home/eve/x'")
+
+
+def test_no_home_folder_is_in_what_a_collector_says() -> None:
+    sampling = Sampling([AtHome()])
+    sampling.start(Device("here"))
+    sampling.stop()
+    document = sampling.documents()[0]
+    assert document["reason"] == "~/.venv/bin/x: no such tool"
+    assert document["remedy"] == "see '~/x'"
+
+
+def test_once_it_is_over_no_further_collector_is_started() -> None:
+    sampling = Sampling([Steady(), Absent()])
+    CALLS.clear()
+    sampling.start(Device("here"), lambda: True)
+    sampling.stop()
+    assert CALLS == []
+    assert {each["outcome"] for each in sampling.documents()} == {"no data"}
+    assert {each["reason"] for each in sampling.documents()} == {"the run was over before it began"}
 
 
 def test_what_was_read_can_be_spilled_as_it_comes(tmp_path: Path) -> None:
@@ -348,6 +378,32 @@ def test_a_source_without_a_period_is_read_at_the_start_and_at_the_end() -> None
     assert documents["once"]["period_ns"] is None
 
 
+class Asking(Once):
+    """Asks a tool that computes for 50 ms, and ends one that computed as long."""
+
+    name = "asking"
+
+    def start(self, device: Device) -> None:
+        self.device, self.running = device, subprocess.Popen(BURNING)
+
+    def sample(self, t_ns: int) -> Iterable[Sample]:
+        tool.ask(self.device, BURNING, timeout_s=60)
+        return ()
+
+    def stop(self) -> None:
+        assert spent.wait(self.running, 60)
+
+
+def test_the_tools_of_a_collector_are_its_cost() -> None:
+    sampling = Sampling([Asking(), Once()])
+    sampling.start(Device("here"))
+    sampling.stop()
+    asking, once = sampling.documents()
+    assert asking["outcome"] == "ok"
+    assert asking["cpu_ns"] >= 3 * 50_000_000
+    assert once["cpu_ns"] < 50_000_000
+
+
 class Telling(Steady):
     """States its own times, and what happened."""
 
@@ -357,6 +413,8 @@ class Telling(Steady):
         self.count += 1
         value = None if 2 <= self.count <= 3 else 1.0
         yield Sample("telling.value", "a", value, t_ns=self.count)
+        yield Sample("telling.slow", "c", value if self.count >= 2 else None, t_ns=self.count)
+        yield Sample("telling.sleeping", "d", value, t_ns=self.count, asleep=value is None)
         yield Sample("telling.absent", "b", None)
         if self.count == 2:
             yield Notice("plugged out", {"port": 1}, t_ns=77)
@@ -384,11 +442,14 @@ def test_a_source_that_stops_giving_values_and_gives_them_again_is_on_record_onc
     assert telling.thrice.wait(30)
     sampling.stop()
     texts = [(each.t_ns, each.text) for each in sampling.events if "value" in each.text]
-    about = [each for each in texts if "telling.value" in each[1]]
-    assert about == [
+    assert [each for each in texts if "absent" not in each[1]] == [
+        (1, "telling.slow c: no value yet"),
         (2, "telling.value a: no value any more"),
         (4, "telling.value a: values again"),
+        (4, "telling.slow c: values now"),
     ]
+    assert [text for _, text in texts if "absent" in text] == ["telling.absent b: no value yet"]
+    assert sampling.documents()[0]["asleep"] == {"telling.sleeping": 2}, "a state, and no event"
 
 
 class Several(Steady):
@@ -399,6 +460,30 @@ class Several(Steady):
     def lacking(self) -> dict[str, NoData]:
         absent = NoData("no zone", remedy="load it")
         return {"several.power": OtherDevice("not a Pi"), "several.heat": absent}
+
+
+class Choosing(Steady):
+    """Reads one of its tracks from one place of several, and more seldom there."""
+
+    name = "choosing"
+    tracks = (
+        Track("choosing.rail", "watts", "Rails"),
+        Track("choosing.slow", "watts", "Slow", period_ns=5),
+        Track("choosing.plain", "watts", "Plain"),
+    )
+
+    def sources(self) -> dict[str, Source]:
+        return {"choosing.rail": Source("vcgencmd", 10**9), "choosing.slow": Source("/proc/slow")}
+
+
+def test_where_and_how_often_a_track_was_read_is_on_record() -> None:
+    sampling = Sampling([Choosing()])
+    sampling.start(Device("here"))
+    sampling.stop()
+    (document,) = sampling.documents()
+    assert [(each["source"], each["period_ns"]) for each in document["tracks"]] == [
+        ("vcgencmd", 10**9), ("/proc/slow", 5), (None, 1_000_000),
+    ]  # fmt: skip
 
 
 class Foreign(Steady):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 import time
 from pathlib import Path
 
@@ -61,6 +62,17 @@ def test_a_tool_that_hangs_is_ended_with_its_children(on_path: Path) -> None:
             break
         time.sleep(0.01)
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_tool_that_prints_without_end_is_ended(on_path: Path) -> None:
+    script(on_path, "endless", "exec yes")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    begun = time.monotonic()
+    with pytest.raises(NoData, match="endless: it printed more than 4 MiB") as told:
+        tool.ask(HERE, ["endless"], timeout_s=300.0)
+    assert time.monotonic() - begun < 200
+    assert "by hand" in (told.value.remedy or "")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024  # KiB
 
 
 def test_a_captured_tree_answers_with_recordings_and_runs_nothing(

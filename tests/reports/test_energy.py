@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from probe import cases, judge
+from probe.console import power_text
 from probe.store import Run
 from reports.page.subject import Subject
 from reports.sections import energy, figures, generation
@@ -44,6 +45,17 @@ def test_a_live_run_shows_them_where_power_was_read() -> None:
     shown = {figure.name: figure.value for figure in figures.figures(subject(run))}
     assert shown["energy of a frame"] == "0.24\N{NO-BREAK SPACE}J"
     assert "power, mean" not in {each.name for each in figures.figures(subject(run, None))}
+
+
+def test_the_first_screen_and_the_console_say_both_where_power_was_read() -> None:
+    read, without = (subject(cases.live_run([20.0] * 300), label) for label in ("VDD_IN", None))
+    found = energy.line(read)
+    assert found is not None
+    assert found[0].replace("\N{NO-BREAK SPACE}", " ") == "power: mean 6 W, 0.24 J a frame"
+    assert energy.line(without) is None
+    (told,) = power_text.lines(read.run, read.verdict)
+    assert told.startswith("  power     mean 6 W, 0.24 J a frame (power.total[VDD_IN], derived; ")
+    assert power_text.lines(without.run, without.verdict) == []
 
 
 def test_a_generating_run_shows_them_or_says_why_not() -> None:

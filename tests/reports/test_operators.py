@@ -60,7 +60,8 @@ def shown() -> Operators:
 def test_the_first_sentence_is_the_sum_by_hand() -> None:
     (source,) = shown().sources
     assert source.lead.replace("\u00a0", " ") == (
-        "An inference spends 4.00 ms in 3 nodes; QNN takes 75 %. By provider QNN 75 %, CPU 25 %."
+        "An inference spends a mean of 4.00 ms in 3 nodes; QNN takes 75 %. By provider QNN 75 %,"
+        " CPU 25 %."
     )
     assert source.basis == "mean of 2 inferences in a pass of its own before the run"
 
@@ -82,7 +83,8 @@ def test_what_stands_beside_says_fallback_moves_cost_and_gaps() -> None:
     assert known["not on the first choice"] == ["1 of 9: NonMaxSuppression"]
     assert known["only move or reformat"] == ["2.5 % of it: MemcpyToHost"]
     assert known["what profiling costs"][0].startswith(
-        "1.2 ms an inference, without it 1.0 ms: 25 % more (half of the pairs: 20 to 31)"
+        "a median of 1.2 ms an inference, without it 1.0 ms: 25 % more (half of the pairs: 20 to"
+        " 31)"
     )
     assert len(known["gaps"]) == 3
 

@@ -11,14 +11,19 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import pandas as pd
 import pytest
 
 from probe.store import Run
 from reports.charts.frames import frames_of
-from reports.page import numbers
+from reports.page import numbers, status
 from reports.page.document import source_hash
+from reports.page.numbers import NBSP
 from reports.page.subject import Subject
 from reports.run_report import render, thinned
+from reports.sections.figures import Figure, figures
+from reports.sections.hot import Hot, hot
+from reports.sections.live import answers
 
 Judged = tuple[Run, dict[str, Any]]
 LIVE = ("live", "late", "dropping", "blocky", "stalled", "mixed", "bursty", "in-flight")
@@ -155,6 +160,42 @@ def test_the_answers_are_those_of_the_verdict(kind: str, read: Read) -> None:
     for name, number in verdict["fates"].items():
         said = f"{name.replace('_', ' ')} {number:,} "
         assert not number or said in shown, said
+
+
+def test_held_with_gaps_and_a_rate_below_the_source_say_so(judged: Callable[..., Judged]) -> None:
+    run, verdict = judged("live")
+    shares = {"real-time": 0.8, "degraded real-time": 0.2}
+    subject = Subject.of((run, {**verdict, "regime_share": shares, "rate_fps": 28.95}))
+    held, _, rate, _ = answers(subject)
+    assert held.status == status.PARTLY.saying(f"holds, with gaps: 6.0{NBSP}s")
+    assert (rate.limit, rate.status) == ("source 30.00 fps, 1.05 under it", None)
+
+
+def test_a_drift_stands_with_its_interval_or_says_why_not(judged: Callable[..., Judged]) -> None:
+    def drift(seconds: int) -> Figure:
+        found = figures(Subject.of(judged("live", seconds=seconds)))
+        return next(each for each in found if each.name == "sync drift")
+
+    assert drift(30).value.endswith(f"{NBSP}ms/min")
+    assert re.search(r"up to delivery.*99 %: \S+ to \S+$", drift(30).basis)
+    assert drift(6).value == "not measured"
+    assert drift(6).basis == "frames over 6.0 s were answered, 20 s needed"
+
+
+@pytest.mark.parametrize(("samples", "width"), [(10, None), (40, 100.0)])
+def test_a_stage_of_few_samples_has_an_interval_and_no_bar(
+    samples: int, width: float | None
+) -> None:
+    rows = [{"t_ns": k, "held_ns": 10**7, "stage": "decode", "thread": "a:9", "stack": 0,
+             "measured": True} for k in range(samples)]  # fmt: skip
+    stacks = pd.DataFrame({"stack": [0], "frames": ['[["libx264-d65.so.165", null, "0x7f"]]']})
+    run = Run.of({"stacks": {"mode": "native", "rate_hz": 100}},
+                 {"stack_samples": pd.DataFrame(rows), "stacks": stacks})  # fmt: skip
+    found = hot(Subject.of((run, {})))
+    assert isinstance(found, Hot)
+    ((row,),) = (part.rows for part in found.parts)
+    assert (row.width, row.high) == (width, 100.0)
+    assert row.low > 0
 
 
 def test_the_fates_fill_their_bar(read: Read) -> None:

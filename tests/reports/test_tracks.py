@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -14,7 +15,11 @@ import pytest
 import collectors
 from probe.store import Run
 from reports.charts.samples import Line, scale, text
+from reports.charts.stages_named import LIGHT, LINES
+from reports.charts.tracks import colours
 from reports.charts.waits import MOST_THREADS
+from reports.page import document
+from reports.page.numbers import NBSP
 from reports.page.payload import Payload
 from reports.page.subject import Subject
 from reports.run_report import render
@@ -78,6 +83,21 @@ def test_threads_are_named_by_their_stage(found: Tracks) -> None:
     assert [name for _, name in found.front[0].legend] == ["python", "infer python"]
 
 
+def test_a_line_of_a_stage_has_its_hue_and_no_other_line_one_like_it() -> None:
+    labels = ["cpu0", "encode", "infer python:7", "infer python:8", "preprocess"]
+    assert [name for name, _ in colours(labels)] == [
+        "ink", "line-encode", "line-infer", "line3", "line-preprocess",
+    ]  # fmt: skip
+    assert [name for name, _ in colours(["cpu0", "cpu1"])] == ["ink", "line2"]
+
+
+def test_the_style_sheet_has_the_colours_of_the_static_figures() -> None:
+    style = Path(document.TEMPLATES / "report.css").read_text(encoding="utf-8")
+    light = style[: style.index("@media")]
+    own = LIGHT | {f"line-{stage}": colour for stage, colour in LINES.items()}
+    assert [name for name, colour in own.items() if f"--{name}:{colour}" not in light] == []
+
+
 def test_waits_are_points_of_each_thread_and_the_longest_is_named(found: Tracks) -> None:
     assert found.waits is not None
     chart = found.waits.chart
@@ -125,6 +145,40 @@ def test_many_threads_and_takers_are_counted_not_drawn(
     assert len(waits.chart.image) < 60_000
 
 
+def test_what_slept_is_told_and_is_not_missing(sampled: Callable[..., Judged]) -> None:
+    run, verdict = sampled()
+    track = {"name": "intel_npu.clock", "unit": "hertz", "title": "Clock", "grade": "measured"}
+    entry = {
+        "name": "intel_npu", "outcome": "ok", "period_ns": 10**9, "samples": 3, "tracks": [track],
+        "asleep": {"intel_npu.clock": 2},
+    }  # fmt: skip
+    rows = [{"t_ns": run.manifest["window"]["start_ns"] + k * 10**9, "track": track["name"],
+             "label": "NPU", "value": np.nan} for k in range(3)]  # fmt: skip
+    table = pd.concat([run.table("samples"), pd.DataFrame(rows)], ignore_index=True)
+    manifest = {**run.manifest, "collectors": [*run.manifest["collectors"], entry]}
+    slept = tracks_of(Subject.of((Run.of(manifest, {"samples": table}), verdict)), Payload())
+    assert slept.asleep == (("intel_npu.clock", "in 2 of 3 samples"),)
+    assert "intel_npu" not in slept.absent
+
+
+def test_waits_that_could_not_be_measured_are_said(sampled: Callable[..., Judged]) -> None:
+    run, verdict = sampled()
+    plain = tracks_of(Subject.of((run, verdict)), Payload()).waits
+    assert plain is not None
+    facts = {"waits": 580, "waits_without_end": 18, "waits_without_begin": 2, "events_overrun": 7}
+    entries = [
+        {**each, "facts": facts} if each["name"] == "scheduler_trace" else each
+        for each in run.manifest["collectors"]
+    ]
+    short = Run.of({**run.manifest, "collectors": entries}, {"samples": run.table("samples")})
+    waits = tracks_of(Subject.of((short, verdict)), Payload()).waits
+    assert waits is not None
+    assert waits.chart.note == plain.chart.note + (
+        f" Of 20 more waits in the run (3.3{NBSP}% of all) the kernel left out the beginning or "
+        "the end: they are not shown. 7 events of the scheduler were lost: waits are missing."
+    )
+
+
 def test_waits_that_are_no_waits_draw_nothing(sampled: Callable[..., Judged]) -> None:
     run, verdict = sampled()
     start = run.manifest["window"]["start_ns"]
@@ -136,14 +190,24 @@ def test_waits_that_are_no_waits_draw_nothing(sampled: Callable[..., Judged]) ->
     assert tracks_of(Subject.of((broken, verdict)), Payload()).waits is None
 
 
-def test_labels_without_a_taker_are_waits_for_an_idle_core(sampled: Callable[..., Judged]) -> None:
+@pytest.mark.parametrize(
+    ("label", "headline", "row"),
+    [
+        (None, "with the core idle.", "nobody: the core was idle"),
+        ("a:1 < liveprobe", "while liveprobe itself had the core.", "liveprobe itself"),
+    ],
+)
+def test_an_idle_core_and_liveprobe_itself_are_no_strangers(
+    label: str | None, headline: str, row: str, sampled: Callable[..., Judged]
+) -> None:
     run, verdict = sampled()
     start = run.manifest["window"]["start_ns"]
-    table = pd.DataFrame([{"track": "scheduler_trace.wait", "label": None, "t_ns": start + 9,
+    table = pd.DataFrame([{"track": "scheduler_trace.wait", "label": label, "t_ns": start + 9,
                            "value": 0.1}])  # fmt: skip
     waits = tracks_of(Subject.of((Run.of(run.manifest, {"samples": table}), verdict)), Payload())
     assert waits.waits is not None
-    assert waits.waits.chart.finding.endswith("with the core idle.")
+    assert waits.waits.chart.finding.endswith(headline)
+    assert [(each.name, each.foreign) for each in waits.waits.takers] == [(row, False)]
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,12 @@ from probe.errors import NoData
 from probe.model import Device, Notice, Sample
 
 BOARDS = Path(__file__).parents[2] / "devices"
+RECORDED = BOARDS / "recordings/hailo_python_device.txt"
 ADDRESS = "0001:01:00.0"
 CHIP = Chip("Hailo-8 or 8L", "hailo-all", ADDRESS, "hailo", None, None, None, None)
 SECOND = 10**9
 LIBRARY = '''
-"""Stands for the vendor's library, whose answers are those of a real module (8L, HailoRT 4.18)."""
+"""Stands for the vendor's library, whose answers are the recorded ones of a real module."""
 import os
 print("HailoRT says something on stdout")
 class Refused(Exception): pass
@@ -34,10 +35,10 @@ class Control:
     def identify(self):
         return Named(device_architecture="DeviceArchitecture.HAILO8L")
     def get_extended_device_information(self):
-        features = Named(current_monitoring="{power}" != "none")
+        features = Named(current_monitoring="{power}" != "Disabled")
         return Named(supported_features=features)
     def get_chip_temperature(self):
-        return Named(ts0_temperature=41.21126937866211, ts1_temperature=41.0089225769043)
+        return Named(ts0_temperature={ts0_temperature}, ts1_temperature={ts1_temperature})
     def power_measurement(self):
         self.times = getattr(self, "times", 0) + 1
         if "{power}" == "refused": raise Refused(f"HAILO_UNSUPPORTED_OPCODE {self.times}")
@@ -51,11 +52,16 @@ class Device:
 '''
 
 
-def library(folder: Path, monkeypatch: pytest.MonkeyPatch, power: str = "none") -> None:
+def library(folder: Path, monkeypatch: pytest.MonkeyPatch, power: str | None = None) -> None:
     """Install the stand-in where a Python started from here finds it."""
+    rows = RECORDED.read_text(encoding="utf-8").splitlines()
+    recorded = dict(row.split(": ", 1) for row in rows if ": " in row and row[0] != "#")
+    text = LIBRARY.replace("{power}", power or recorded["Current Monitoring"])
+    for name in ("ts0_temperature", "ts1_temperature"):
+        text = text.replace(f"{{{name}}}", recorded[name])
     package = folder / "site/hailo_platform"
     package.mkdir(parents=True)
-    (package / "__init__.py").write_text(LIBRARY.replace("{power}", power))
+    (package / "__init__.py").write_text(text)
     monkeypatch.setenv("PYTHONPATH", str(package.parent))
     monkeypatch.syspath_prepend(package.parent)
 
@@ -188,7 +194,8 @@ def test_the_process_answers_as_the_library_does(
     assert t_ns is not None
     assert before < t_ns < time.monotonic_ns()
     (chip,) = found
-    assert (chip.architecture, chip.ts0, chip.watts) == ("HAILO8L", 41.21126937866211, None)
+    assert (chip.architecture, chip.watts) == ("HAILO8L", None)
+    assert (chip.ts0, chip.ts1) == (41.21126937866211, 41.0089225769043)
     assert chip.errors == {"power": "the module has no power sensor"}
 
 
@@ -275,7 +282,7 @@ def test_a_captured_tree_answers_without_a_process() -> None:
         Sample("hailo.temperature", "HAILO8L ts0", 41.21126937866211),
         Sample("hailo.temperature", "HAILO8L ts1", 41.0089225769043),
     ]
-    with pytest.raises(NoData, match="hailo_platform: not recorded"):
+    with pytest.raises(NoData, match="without an answer of hailo_platform"):
         Control.found(Device("vm", BOARDS / "bare-vm"), [CHIP])
 
 

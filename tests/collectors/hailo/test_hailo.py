@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from collectors.hailo import LAST_WRITER, Hailo
-from collectors.hailo.chips import IDENTIFIED, chips
+from collectors.hailo.chips import IDENTIFIED, IDENTIFY, chips, identified
 from collectors.hailo.monitor import FOLDER, SHARED
 from probe.errors import NoData, OtherDevice
 from probe.model import Device, Launch, Notice, Sample
+from probe.tool import recording
 
 BOARDS = Path(__file__).parents[2] / "devices"
 RECORDED = BOARDS / "recordings/hailo_protomon_synthetic.txt"
@@ -188,3 +190,17 @@ def test_the_recorded_identities_are_understood_without_their_serial_numbers() -
         {"architecture": "HAILO8", "firmware": "4.20.0"},
         {},
     ]
+
+
+def test_the_recorded_hailo_10h_is_known_by_its_ids_and_by_its_firmware(tmp_path: Path) -> None:
+    text = (BOARDS / "recordings/rpi5_hailo10h_recon.txt").read_text(encoding="utf-8")
+    blocks = dict(re.findall(r"^(\w+)<<EOF\n(.*?)^EOF$", text, re.MULTILINE | re.DOTALL))
+    put(tmp_path, f"/recorded/{recording(IDENTIFY)}", blocks["identify"])
+    assert identified(Device("pi", tmp_path)) == {"architecture": "HAILO10H", "firmware": "5.1.1"}
+    address, vendor, device = re.findall(r"^(\S+) .*\[(\w{4}):(\w{4})\]", blocks["pcie"])[0]
+    put(tmp_path, f"/sys/bus/pci/devices/{address}/vendor", f"0x{vendor}")
+    put(tmp_path, f"/sys/bus/pci/devices/{address}/device", f"0x{device}")
+    (found,) = chips(Device("pi", tmp_path))
+    assert (found.name, found.package, found.address) == (
+        "Hailo-10H", "hailo-h10-all", "0001:01:00.0",
+    )  # fmt: skip

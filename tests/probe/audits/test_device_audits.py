@@ -104,6 +104,19 @@ def test_operators_on_the_processor_are_told_in_ms_of_one_inference() -> None:
     assert list(finding.evidence["heaviest"]) == ["Resize", "Cast"]
 
 
+def test_another_accelerator_than_the_one_that_was_asked_for_is_named() -> None:
+    wanted, other = "TensorrtExecutionProvider", "CUDAExecutionProvider"
+    ops = [("Conv", other, 6.0), ("Resize", CPU, 3.0)]
+    run = cases_device.provided_run([wanted, other], [wanted, other, CPU], ops)
+    finding = found("provider_mismatch", run)
+    assert finding.outcome is FindingOutcome.FAILED
+    assert f"{other} and the processor ran all operators" in finding.title
+    assert (finding.evidence["on_wanted"], finding.evidence["on_processor"]) == (0, 1)
+    assert finding.evidence["processor_ms"] == pytest.approx(3.0)
+    own_word = cases_device.provided_run(["TensorRT"], ["TensorRT", CPU], ops)
+    assert found("provider_mismatch", own_word).outcome is FindingOutcome.WARNING
+
+
 @pytest.mark.parametrize(
     "said",
     [None, [], {"asked": NPU, "got": CPU}, {"asked": [1], "got": [2]}, {"asked": [NPU]},

@@ -10,7 +10,10 @@ class Stated:
     """A collector with two sources."""
 
     name = "stated"
-    tracks = (Track("stated.a", "percent", "A | B"), Track("stated.b", "count", "B"))
+    tracks = (
+        Track("stated.a", "percent", "A | B"),
+        Track("stated.b", "count", "B", period_ns=10**9),
+    )
     period_ns = None
     sensitive = False
     support: ClassVar = (
@@ -29,5 +32,6 @@ def test_the_page_says_what_was_not_seen_on_hardware() -> None:
     assert "| `stated.a` | /sys/\\*/a\\_b | recordings; not seen on hardware | root |" in page
     assert "| `stated.a`<br>`stated.c` | /proc/\\<pid\\> | hardware | nothing |" in page
     assert page.index("### any Linux") < page.index("### Board X")
-    assert "| A \\| B | percent | measured | Board X (recordings); any Linux (hardware) |" in page
-    assert "| `stated.b` | B | count | measured | not stated |" in page
+    devices = "Board X (recordings); any Linux (hardware)"
+    assert f"| A \\| B | percent | at start and end | measured | {devices} |" in page
+    assert "| `stated.b` | B | count | 1 s | measured | not stated |" in page

@@ -87,6 +87,10 @@ def test_how_a_program_ended_stands_below_the_answer() -> None:
         "  ended     program failed: the program crashed (exit status 1)",
         "  it said   ValueError: no",
     ]
+    stopped = {"outcome": "interrupted", "exit_code": 0}
+    assert lines({"state": "interrupted", "program": stopped}, verdict())[1] == (
+        "  ended     interrupted: somebody stopped the run, and with it the program (exit status 0)"
+    )
 
 
 def test_findings_that_fail_or_warn_are_named() -> None:
@@ -98,6 +102,21 @@ def test_findings_that_fail_or_warn_are_named() -> None:
     assert "  failed    a failed one" in text
     assert "  warning   a warning one" in text
     assert "passed" not in text
+
+
+def test_what_the_pass_itself_may_have_caused_accuses_nobody() -> None:
+    why = "the program was paused to be sampled"
+    findings = [
+        {"audit": "jitter", "outcome": "failed", "title": "Uneven output", "disturbed": why},
+        {"audit": "late_frames", "outcome": "failed", "title": "Late", "disturbed": why},
+        {"audit": "redundant_copies", "outcome": "warning", "title": "Copied", "disturbed": None},
+    ]
+    text = lines(COMPLETE, verdict(findings=findings))
+    assert text[3:5] == [
+        "  warning   Copied",
+        f"  disturbed {why}, which may be all that these found: jitter, late_frames",
+    ]
+    assert not any("Uneven" in line or "failed" in line for line in text)
 
 
 def test_numbers() -> None:
@@ -153,8 +172,10 @@ def test_copies_that_were_wanted_and_not_traced_say_why() -> None:
 
 
 def test_what_was_asked_for_by_name_and_is_missing_says_why() -> None:
-    def told(name: str, outcome: str, recordings: int = 1, **resolved: Any) -> list[str]:
-        entry = {"name": name, "outcome": outcome, "reason": "no file", "remedy": "make one",
+    def told(
+        name: str, outcome: str, recordings: int = 1, reason: str = "no file", **resolved: Any
+    ) -> list[str]:
+        entry = {"name": name, "outcome": outcome, "reason": reason, "remedy": "make one",
                  "facts": {"recordings": recordings}}  # fmt: skip
         manifest = {**COMPLETE, "collectors": [entry], "scenario": {"resolved": resolved}}
         return [line for line in lines(manifest, verdict()) if line.startswith("  missing")]
@@ -167,3 +188,7 @@ def test_what_was_asked_for_by_name_and_is_missing_says_why() -> None:
     assert told("thermal", "no data") == []
     assert told("onnxruntime", "no data") == []
     assert told("onnxruntime", "no data", operators={"read": ["a.csv"]}) != []
+    once = told("power_meter", "no data", reason="power_meter: no column time")
+    assert once == ["  missing   power_meter: no column time; make one"]
+    unread = {**COMPLETE, "operators": {"not_read": [["a.csv", "No such file"]]}}
+    assert "  missing   operators of a.csv: No such file" in lines(unread, verdict())

@@ -10,6 +10,7 @@ import pytest
 import collectors
 import probe
 from collectors.copies import Copies, library
+from collectors.power import Power
 from probe.console import doctor_text
 from probe.devices import answer
 from probe.devices import copying as copying_module
@@ -24,8 +25,8 @@ from probe.devices.surroundings import (
     surroundings,
     tmpfs,
 )
-from probe.errors import NoData, OtherDevice
-from probe.model import Device, Sample, Seen, Support, Track
+from probe.errors import Asleep, NoData, OtherDevice
+from probe.model import Device, Sample, Seen, Source, Support, Track
 
 DEVICES = Path(__file__).parents[2] / "devices"
 
@@ -62,7 +63,7 @@ def test_every_track_of_every_collector_has_a_row() -> None:
         "measured",
         2,
     )
-    assert found["cpu.clock"].grade == "derived"
+    assert found["cpu.clock"].grade == "inferred"
     assert found["cpu.clock"].period_ns == 250_000_000
 
 
@@ -108,6 +109,73 @@ class Absent(Silent):
         raise NoData(f"{device.path('/proc/silence')}: no such file", remedy="load it")
 
 
+class Sleeping(Silent):
+    """Its device sleeps: one track says so in each reading, the other from the start."""
+
+    def sample(self, t_ns: int) -> Iterable[Sample]:
+        """Give no value, and say why."""
+        return [Sample("silent.value", "", None, t_ns, asleep=True)]
+
+    def lacking(self) -> dict[str, NoData]:
+        """Say that nothing is asked now."""
+        return {"silent.other": Asleep("the NPU sleeps", remedy="give it work to do")}
+
+
+class Choosing(Silent):
+    """A collector that says where it reads what, but for one track."""
+
+    tracks = (*Silent.tracks, Track("silent.third", "1", "Third", period_ns=5 * 10**9))
+    support = (Support("any Linux", ("silent.third",), "/proc/third", Seen.FORMAT),
+               Support("Raspberry Pi", ("silent.third",), "vcgencmd", Seen.FORMAT))  # fmt: skip
+
+    def sample(self, t_ns: int) -> Iterable[Sample]:
+        """Give a value for each."""
+        return [Sample(track.name, "", 1.0, t_ns) for track in self.tracks]
+
+    def sources(self) -> dict[str, Source]:
+        """Say what is open."""
+        return {"silent.value": Source("/sys/a"), "silent.other": Source("tool", 2 * 10**9)}
+
+
+def test_what_sleeps_is_a_state_with_a_reason() -> None:
+    value, other = check(Device("here", program_pid=1), wait_s=0, classes=[Sleeping])
+    assert (value.state, value.remedy) == ("asleep", "look again while a program uses it")
+    assert "throughout the trial" in (value.reason or "")
+    assert (other.state, other.reason) == ("asleep", "the NPU sleeps")
+
+
+def test_a_track_is_told_with_what_it_is_read_from_here_and_how_often(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    board = Device("tree", tmp_path)
+    rows = check(board, wait_s=0, classes=[Choosing])
+    told = [(row.source, row.period_ns) for row in rows]
+    assert told == [("/sys/a", 10**9), ("tool", 2 * 10**9), (None, 5 * 10**9)]
+    absent = check(board, wait_s=0, classes=[Absent])
+    assert [row.source for row in absent] == [None, None], "nothing was opened"
+
+
+@pytest.mark.parametrize(
+    ("board", "place", "period_ns"),
+    [
+        ("laptop-ryzen-ai", "/sys/class/hwmon/hwmon2/power1_input", 250_000_000),
+        ("raspberry-pi-5", "vcgencmd pmic_read_adc", 10**9),
+        ("jetson-orin-nano", "/sys/class/hwmon/hwmon1/in1_input and 2 more", 250_000_000),
+    ],
+)
+def test_a_place_is_that_of_the_device_and_of_no_other(
+    board: str, place: str, period_ns: int
+) -> None:
+    rows = check(Device("tree", DEVICES / board), wait_s=0, classes=[Power])
+    row = next(each for each in rows if each.track == "power.rail")
+    assert (row.source, row.period_ns) == (place, period_ns)
+
+
+def test_where_a_collector_names_no_place_the_rows_of_this_kind_of_device_do() -> None:
+    document = examine(Device("tree", DEVICES / "raspberry-pi-5"), wait_s=0)
+    row = next(each for each in document["tracks"] if each["track"] == "throttle.capped")
+    assert row["source"] == "/sys/devices/system/cpu/cpufreq/policy*/scaling_max_freq"
+
+
 def test_a_track_without_a_value_in_the_trial_says_so() -> None:
     value, other = check(Device("here", program_pid=1), wait_s=0, classes=[Silent])
     assert (value.state, value.lines) == ("no value", 0)
@@ -143,12 +211,42 @@ def test_this_machine_can_be_examined() -> None:
         assert row["track"] in text
 
 
-def test_the_text_has_each_remedy_below_what_is_missing() -> None:
+def test_the_text_says_once_what_to_do_and_what_is_missing_names_it() -> None:
     document = examine(Device("tree", DEVICES / "bare-vm"), wait_s=0)
     text = doctor_text.text(document, None).splitlines()
-    where = next(k for k, line in enumerate(text) if line.startswith("  - thermal.temperature"))
-    assert "modprobe" in text[where + 1]
     assert text[0].startswith("vm-amd-epyc: board not stated")
+    number, task = next(line.split(".  ", 1) for line in text if "virtual machine hides it" in line)
+    assert (number.strip(), task) == (
+        "1",
+        "measure on the device itself: a virtual machine hides it",
+    )
+    (row,) = (line for line in text if line.startswith("  - thermal.temperature"))
+    assert row.endswith("; to do: 1")
+
+
+def test_the_last_values_of_the_trial_are_in_the_answer() -> None:
+    rows = check(Device("tree", DEVICES / "raspberry-pi-5"), wait_s=0)
+    (row,) = (each for each in rows if each.track == "thermal.temperature")
+    assert row.values == [59.3, 51.236]
+    assert len(row.values) == row.lines
+    assert all(each.values == [] for each in rows if each.state != "measured")
+
+
+class Hasty(Broken):
+    """It reads a rate over 0.2 s, then one over a millisecond."""
+
+    name = "hasty"
+    tracks = (Track("hasty.rate", "1/s", "Rate"),)
+
+    def sample(self, t_ns: int) -> Iterable[Sample]:
+        """Give two readings, and none of another line."""
+        return [Sample("hasty.rate", "a", 70.0, t_ns), Sample("hasty.rate", "a", 0.0, t_ns + 10**6),
+                Sample("hasty.rate", "b", None, t_ns)]  # fmt: skip
+
+
+def test_a_rate_over_no_time_is_not_the_value_that_is_shown() -> None:
+    (row,) = check(Device("here", program_pid=1), wait_s=0, classes=[Hasty])
+    assert (row.values, row.lines) == ([70.0], 1)
 
 
 def test_accelerators_without_a_driver_are_told() -> None:
@@ -161,7 +259,7 @@ def test_accelerators_without_a_driver_are_told() -> None:
 @pytest.mark.parametrize(
     ("scope", "state", "said"),
     [
-        (None, OK, "does not restrict"), ("0", OK, "is 0"), ("1", LIMITED, "only parents"),
+        (None, OK, "does not restrict"), ("0", OK, "is 0"), ("1", OK, "lets the sampler in"),
         ("2", LIMITED, "only administrators"), ("3", LIMITED, "nobody"),
     ],
 )  # fmt: skip
@@ -174,6 +272,8 @@ def test_ptrace_scope(tmp_path: Path, scope: str | None, state: str, said: str) 
     assert found.state == state
     assert said in found.reason
     assert (found.remedy is None) == (state == OK)
+    if scope == "3":  # it cannot be lowered until the next boot
+        assert "sysctl" not in (found.remedy or "")
 
 
 def test_room_for_tapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,6 +292,14 @@ def test_clocks_governors_and_hypervisors(tmp_path: Path) -> None:
         assert (good[name].state, good[name].remedy) == (OK, None)
         assert bad[name].state == LIMITED
         assert bad[name].remedy
+
+
+def test_held_clocks_need_no_governor_and_a_jetson_has_its_own_way(tmp_path: Path) -> None:
+    device = Device("tree", tmp_path)
+    held = environment(device, governor="schedutil", clocks_held=True)["frequency governor"]
+    assert (held.state, held.remedy) == (OK, None)
+    jetson = environment(device, governor="schedutil", soc="nvidia,tegra234")["frequency governor"]
+    assert jetson.remedy == "sudo jetson_clocks, if the product runs so too"
 
 
 def test_a_runtime_and_a_recorder_are_looked_for(tmp_path: Path) -> None:

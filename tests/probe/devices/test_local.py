@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from probe.devices.accelerators import APEX, CORAL_SRAM, Accelerator
 from probe.devices.local import NAME_LENGTH, inventory
+from probe.devices.processors import processor
 from probe.devices.versions import identified, version
 from probe.model import Device
 
@@ -34,6 +35,12 @@ def part(
     return {**unknown, "name": name, "driver": driver, "node": node, **known}
 
 
+def gpu(
+    chip: str | None, driver: str, node: str | None, name: str | None = None
+) -> dict[str, str | None]:
+    return {"name": name, "chip": chip, "driver": driver, "node": node}
+
+
 def write(root: Path, path: str, text: str) -> None:
     (root / path).parent.mkdir(parents=True, exist_ok=True)
     (root / path).write_text(text)
@@ -46,11 +53,15 @@ def test_raspberry_pi() -> None:
         "soc": "brcm,bcm2712",
         "cpu": "4x Cortex-A76",
         "cores": 4,
+        "physical_cores": None,
+        "cores_present": None,
         "clock_limit_hz": [2_400_000_000],
         "memory_bytes": 8_245_568 * 1024,
         "os": "Debian GNU/Linux 12 (bookworm)",
         "kernel": "6.12.25+rpt-rpi-2712",
         "governor": "ondemand",
+        "clocks_held": None,
+        "power_mode": None,
         "clocksource": "arch_sys_counter",
         "virtualised": False,
         "accelerators": [
@@ -60,8 +71,10 @@ def test_raspberry_pi() -> None:
                 "/dev/hailo0",
                 version="4.20.0",
                 version_source="/sys/module/hailo_pci/version",
+                link="PCIe Gen 3 x1",
             )
         ],
+        "gpus": [gpu("brcm,2712-v3d", "v3d", "/dev/dri/renderD128")],
         "cameras": ["Integrated Camera: USB Camera"],
         "displays": ["HDMI-A-1"],
     }
@@ -76,6 +89,41 @@ def test_rock_has_two_kinds_of_cores_and_two_governors() -> None:
     assert (npu["name"], npu["driver"], npu["version"]) == ("Rockchip NPU", "RKNPU", "0.9.8")
     assert npu["version_source"] == "/sys/kernel/debug/rknpu/version"
     assert npu["sram_bytes"] == 384 * 1024
+
+
+def test_a_core_that_is_off_and_threads_that_share_one_are_told_apart() -> None:
+    rock, laptop, vm = of("rock-5b"), of("laptop-ryzen-ai"), of("bare-vm")
+    names = ("cores", "physical_cores", "cores_present")
+    assert [[each[name] for name in names] for each in (rock, laptop, vm)] == [
+        [7, None, 8], [24, 12, None], [2, None, None],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "present"), [("0\n", 1), ("0-3", 4), ("0-1,4,6-7", 5), ("", None), ("7-0", None),
+                          ("0-", None), ("-1", None), ("0-3;", None), ("9" * 50, None)],
+)  # fmt: skip
+def test_a_list_of_cores_is_counted_or_not_believed(
+    tmp_path: Path, text: str, present: int | None
+) -> None:
+    write(tmp_path, "sys/devices/system/cpu/present", text)
+    assert processor(Device("tree", tmp_path)).present == present
+
+
+@pytest.mark.parametrize(
+    ("speed", "width", "link"),
+    [("8.0 GT/s PCIe", "1", "PCIe Gen 3 x1"), ("5 GT/s", "4", "PCIe Gen 2 x4"),
+     ("Unknown", "0", None), ("Unknown speed", "255", None), ("8.0 GT/s PCIe", "", None)],
+)  # fmt: skip
+def test_a_card_tells_what_it_negotiated(
+    tmp_path: Path, speed: str, width: str, link: str | None
+) -> None:
+    slot = "sys/bus/pci/devices/0000:01:00.0"
+    for file, said in {"vendor": "0x1e60", "device": "0x2864", "current_link_speed": speed,
+                       "current_link_width": width}.items():  # fmt: skip
+        write(tmp_path, f"{slot}/{file}", f"{said}\n")
+    (card,) = inventory(Device("tree", tmp_path))["accelerators"]
+    assert card["link"] == link
 
 
 def test_laptop_has_its_marketing_name_and_three_accelerators() -> None:
@@ -118,6 +166,8 @@ def test_this_machine_can_be_listed() -> None:
 def test_this_machine_is_what_psutil_says_it_is() -> None:
     found = inventory(Device("here"))
     assert found["cores"] == psutil.cpu_count()
+    assert 1 <= (found["physical_cores"] or 1) <= found["cores"]
+    assert found["cores_present"] >= found["cores"]
     assert found["memory_bytes"] == psutil.virtual_memory().total
     assert found["kernel"] == os.uname().release
     limits = {each.max * 1e6 for each in psutil.cpu_freq(percpu=True) if each.max}
@@ -141,6 +191,40 @@ def test_each_board_has_its_accelerator(
     (found,) = of(board)["accelerators"]
     assert (found["name"], found["driver"], found["version"], found["firmware"]) == expected
     assert found["remedy"] is None
+
+
+@pytest.mark.parametrize(
+    ("board", "expected"),
+    [
+        ("laptop-core-ultra", [gpu("8086:64a0", "xe", "/dev/dri/renderD128")]),
+        ("laptop-ryzen-ai", [gpu("1002:150e", "amdgpu", "/dev/dri/renderD128")]),
+        ("rock-5b", [gpu("arm,mali-bifrost", "mali", None)]),  # its other DRM device is the NPU
+        ("pc-nvidia", []),  # it stands among the accelerators
+        ("bare-vm", []),
+    ],
+)
+def test_each_gpu_has_its_chip_and_its_driver(
+    board: str, expected: list[dict[str, str | None]]
+) -> None:
+    assert of(board)["gpus"] == expected
+
+
+def test_a_gpu_is_listed_once_and_by_its_name_where_there_is_one(tmp_path: Path) -> None:
+    mali = "sys/devices/platform/fb000000.gpu"
+    write(tmp_path, f"{mali}/uevent", "DRIVER=panthor\nOF_COMPATIBLE_0=rockchip,rk3588-mali\n")
+    for place in ("sys/class/drm/renderD129", "sys/class/devfreq/fb000000.gpu"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "device").symlink_to(tmp_path / mali)
+    write(tmp_path, "sys/class/drm/renderD128/device/uevent", "DRIVER=amdgpu\nPCI_ID=1002:744C\n")
+    write(tmp_path, "sys/class/drm/renderD128/device/product_name", "Radeon Pro W7900\n")
+    write(tmp_path, "sys/class/kgsl/kgsl-3d0/device/uevent", "DRIVER=kgsl-3d\n")
+    write(tmp_path, "sys/class/kgsl/kgsl-3d0/gpu_model", "Adreno740v2\n")
+    write(tmp_path, "sys/class/drm/renderD130/device/uevent", "MODALIAS=x\n")  # no driver: no GPU
+    assert inventory(Device("tree", tmp_path))["gpus"] == [
+        gpu("1002:744c", "amdgpu", "/dev/dri/renderD128", "Radeon Pro W7900"),
+        gpu("rockchip,rk3588-mali", "panthor", "/dev/dri/renderD129"),
+        gpu(None, "kgsl-3d", "/dev/kgsl-3d0", "Adreno740v2"),
+    ]
 
 
 def test_memory_on_a_chip_has_a_source_or_is_not_stated() -> None:

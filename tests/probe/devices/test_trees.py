@@ -47,7 +47,10 @@ def entries(root: Path) -> list[str]:
 
 
 def golden(board: str, document: dict[str, Any]) -> dict[str, Any]:
-    """Return the document without what all boards share: titles, units, rows of the matrix."""
+    """Return the document without what all boards share, and what its text has beside it.
+
+    All boards share titles, units and rows of the matrix; the text has values and sources.
+    """
     tracks = {
         row["track"]: {key: row[key] for key in ("state", "lines", "reason", "remedy")}
         for row in document["tracks"]

@@ -62,7 +62,10 @@ def test_every_execution_of_a_node_is_a_row_with_its_output_bytes(profile: Path)
 
 
 def test_moves_are_the_operators_that_compute_nothing(profile: Path) -> None:
-    assert list(account.moves(reader.read(profile).ops)["op"]) == ["Cast", "Transpose"] * 3
+    ops = reader.read(profile).ops
+    assert list(account.moves(ops)["op"]) == ["Cast", "Transpose"] * 3
+    (fused,) = account.account_of(ops.replace({"op": {"Transpose": "TransposeMatMul"}}))
+    assert {row.op for row in fused.moves} == {"Cast"}
 
 
 def test_the_profile_of_a_program_that_died_is_read_to_its_last_whole_event(profile: Path) -> None:

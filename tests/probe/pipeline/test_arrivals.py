@@ -175,10 +175,48 @@ def test_a_live_source_ends_with_its_span(clips: Any) -> None:
 
 
 def test_a_silent_source_is_waited_for_no_longer_than_the_span() -> None:
-    source: Any = object.__new__(Arrivals)
-    source.part = SourcePart(kind="stream", url="tcp://nowhere")
-    source._waiting = queue.Queue()
-    source._read = lambda: None
+    source = silent(SourcePart(kind="stream", url="tcp://nowhere"))
     asked: list[bool] = []
     assert list(source.packets(threading.Event(), lambda: not asked.append(True))) == []
     assert asked == [True]
+
+
+def silent(part: SourcePart) -> Any:
+    """Return arrivals of a source that gives nothing."""
+    source: Any = object.__new__(Arrivals)
+    source.part, source.camera = part, part.kind == "camera"
+    source._waiting, source._wanted = queue.Queue(), threading.Event()
+    source._read_bytes = source._taken_bytes = 0
+    source._read = lambda: None
+    return source
+
+
+def test_a_camera_that_gives_nothing_has_failed_after_its_timeout() -> None:
+    """As the kernel's vivid does with all its buffers dropped: nobody ends the wait for one."""
+    source = silent(SourcePart(kind="camera", timeout=0.2))
+    assert list(source.packets(threading.Event(), lambda: False)) == []
+
+
+def test_what_a_camera_took_before_the_start_is_let_go(clips: Any) -> None:
+    """It runs since it was opened: its buffers hold pictures from before the model was loaded."""
+    with av.open(str(clips.make(count=3))) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    source = silent(SourcePart(kind="camera"))
+    read, begun = threading.Event(), threading.Event()
+
+    class Camera:
+        def demux(self, stream: object) -> Iterator[Any]:
+            yield packets[0]
+            read.set()
+            assert begun.wait(60)
+            yield from packets[1:]
+
+    source.container, source.stream = Camera(), None
+    source._stamp = lambda packet, arrived_ns: Arrival(packet, packet.pts, arrived_ns, arrived_ns)
+    del source._read
+    source._begin_to_read()
+    assert read.wait(60)
+    stop = threading.Event()
+    found = source.packets(stop, lambda: bool(begun.set()))
+    packets[1].is_keyframe = True
+    assert [each.packet for each in found] == packets[1:]

@@ -93,6 +93,27 @@ def test_providers_got_are_told_apart_from_those_asked_for(models: Any) -> None:
     assert model.got == ("CPUExecutionProvider",)
 
 
+class Failing:
+    """The native session of an accelerator that fails in the midst of a run."""
+
+    def is_webgpu_graph_capture_enabled(self) -> bool:
+        return False
+
+    def run(self, *_: Any) -> None:
+        raise infer.ort_errors.EPFail("the device is lost")
+
+
+def test_a_provider_that_fails_ends_the_run_and_is_not_replaced(
+    models: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = load(models.identity([1, 3, 4, 4]))
+    model.session._sess = Failing()
+    with pytest.raises(infer.ort_errors.EPFail, match="the device is lost"):
+        model.run({"image": np.zeros((1, 3, 4, 4), np.float32)})
+    assert capfd.readouterr().out == ""  # ONNX Runtime would say it there, and go on elsewhere
+    assert isinstance(model.session._sess, Failing)
+
+
 def test_pools_do_not_spin_unless_asked(models: Any) -> None:
     for spinning, expected in ((False, "0"), (True, "1")):
         options = infer.options(InferPart(model="x", threads=2, spinning=spinning))

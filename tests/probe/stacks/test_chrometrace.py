@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.stacks.chrometrace import MOST_DEPTH, Book, Frame, Thread, parse
+from probe.stacks.book import REST, Book, Frame, Thread
+from probe.stacks.chrometrace import MOST_DEPTH, parse
 
 RECORDED = """[
 {"args":{"filename":"","line":0},"cat":"py-spy","name":"process 7:\\"python app.py\\"","ph":"B","pid":7,"tid":1404,"ts":30944},
@@ -71,6 +72,7 @@ def test_what_is_no_array_is_refused(text: str) -> None:
         1, None, [], "B", {}, {"ph": "B"}, event("X", "f"), event("B", "f", ts=-1),
         event("B", "f", ts=1.5), event("B", "f", ts=True), event("B", "f", ts=10**14),
         event("B", "f", ts="1"), event("B", "f", pid="7"), event("B", "f", tid=[]),
+        event("B", "f", pid=2**63),
     ],
 )  # fmt: skip
 def test_what_is_no_event_is_left_out(bad: object) -> None:
@@ -104,6 +106,64 @@ def test_the_deepest_stack_is_cut_at_its_outer_end() -> None:
     (stack,) = book.stacks
     assert len(stack) == MOST_DEPTH
     assert stack[0].function == f"f{MOST_DEPTH + 8}"
+
+
+def test_a_recording_may_come_in_pieces_of_any_length() -> None:
+    whole, pieces = Book(), Book()
+    found = parse(RECORDED, whole)
+    for size in (1, 7, 500):
+        parts = [RECORDED[k : k + size] for k in range(0, len(RECORDED), size)]
+        again = parse(parts, pieces)
+        assert again.end_us == found.end_us
+        assert again.t_us.tolist() == found.t_us.tolist()
+    assert pieces.stacks == whole.stacks
+
+
+def test_what_is_too_much_is_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Foreign text: a recording may have more stacks, threads and changes than fit into memory."""
+    monkeypatch.setattr("probe.stacks.book.MOST_STACKS", 3)
+    monkeypatch.setattr("probe.stacks.book.MOST_CHANGES", 6)
+    rows, book = read([
+        each for k in range(8)
+        for each in (event("B", f"f{k % 5}", ts=10 * k), event("E", "", ts=10 * k + 10))
+    ])  # fmt: skip
+    named = [book.stacks[stack][0].function for *_, stack in rows]
+    assert named == ["f0", "f1", "f2", REST.function, REST.function, "f0"]
+    assert [held for _, held, _, _ in rows] == [10] * 6
+    assert (book.stacks_left_out, book.changes_left_out) == (2, 2)
+    assert json.loads(list(book.documents())[3]) == [[None, None, REST.function]]
+
+
+@pytest.mark.parametrize("bound", ["MOST_FRAMES", "MOST_CHARACTERS"])
+def test_too_many_frames_and_too_much_text_are_left_out(
+    bound: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"probe.stacks.book.{bound}", {"MOST_FRAMES": 40}.get(bound, 40 * 600))
+    events = [event("B", f"f{k}".ljust(500, "x"), ts=k) for k in range(200)]
+    rows, book = read(events)
+    assert len(rows) == 200
+    assert len(book.stacks) <= 42
+    assert sum(len(text) for text in book.documents()) < 42 * 42 * 600
+    assert book.stacks_left_out >= 160
+
+
+def test_a_stack_deeper_than_can_be_followed_is_left_out_until_it_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("probe.stacks.chrometrace.MOST_OPEN", 2)
+    rows, book = read([
+        event("B", "a", ts=1), event("B", "b", ts=1), event("B", "c", ts=2), event("B", "d", ts=2),
+        event("E", "d", ts=3), event("E", "c", ts=4), event("E", "b", ts=5), event("E", "a", ts=6),
+    ])  # fmt: skip
+    named = [[frame.function for frame in book.stacks[stack]] for *_, stack in rows]
+    assert named == [["b", "a"], [REST.function], [REST.function], ["b", "a"], ["a"]]
+
+
+def test_more_threads_than_are_kept_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probe.stacks.chrometrace.MOST_THREADS", 2)
+    rows, book = read([event("B", "f", ts=k, tid=k) for k in range(5)])
+    assert len(rows) == 2
+    assert book.changes_left_out == 3
 
 
 VALUES = st.recursive(

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from probe import store
-from probe.stacks import speedscope
+from probe.stacks import places, speedscope
 from probe.stacks.document import NOTES, Stacks, stacks_of
 
 START = 10**12
@@ -104,6 +104,60 @@ def test_a_thread_that_ended_holds_its_last_stack_no_longer(tmp_path: Path) -> N
     assert held.item() == 10_000_000
 
 
+def test_what_left_no_file_is_told(tmp_path: Path) -> None:
+    lost = [{"from_ns": START, "to_ns": START + 5, "why": "killed"}, 7, {"to_ns": "x"}]
+    notes(tmp_path, lost=lost)
+    found = stacks_of(tmp_path, spans(), WINDOW)
+    assert found.summary is not None
+    assert found.summary["lost"] == [
+        {"from_ns": START, "to_ns": START + 5, "why": "killed"},
+        {"from_ns": None, "to_ns": None, "why": "None"},
+    ]
+
+
+def test_no_more_is_read_of_all_recordings_than_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for k in (1, 2, 3):
+        text = recording([(20_000 * k, "f"), (20_000 * k + 5000, "g")], 100_000)
+        (tmp_path / f"pyspy-{k}.json").write_text(text, encoding="utf-8")
+    monkeypatch.setattr("probe.stacks.document.MOST_BYTES_IN_ALL", len(text) + 9)
+    notes(tmp_path, "pyspy-1.json", "pyspy-2.json", "pyspy-3.json")
+    found = stacks_of(tmp_path, spans(), WINDOW)
+    assert len(found.tables["stack_samples"]) == 2
+    assert found.summary is not None
+    assert found.summary["cut_short"] == 1
+    assert [each[0] for each in found.summary["not_read"]] == ["pyspy-3.json"]
+
+
+def test_no_home_folder_is_in_the_tables(tmp_path: Path) -> None:
+    files = ["/home/eve/work/app.py", "/home/eve/work/parts/a.py", "/home/eve/lib/b.py",
+             "/usr/lib/python3.11/threading.py", "/opt/c.py"]  # fmt: skip
+    events = [
+        {"args": {"filename": file, "line": 3}, "ph": "B", "pid": 7, "tid": 1, "ts": 9,
+         "name": "<module>" if k == 0 else f"f (/home/eve/{k}.so)"}
+        for k, file in enumerate(files)
+    ]  # fmt: skip
+    (tmp_path / "pyspy-1.json").write_text(json.dumps(events), encoding="utf-8")
+    notes(tmp_path, "pyspy-1.json")
+    table = stacks_of(tmp_path, spans(), WINDOW).tables["stacks"]
+    assert not table["frames"].str.contains("eve").any()
+    (text,) = table["frames"]
+    placed = [file for file, _, _ in reversed(json.loads(text))]
+    assert placed == ["app.py", "parts/a.py", "~/lib/b.py", "threading.py", "/opt/c.py"]
+    assert [places.short(each) for each in placed[1:3]] == ["parts/a.py", "b.py"]
+
+
+def test_a_profile_that_would_be_too_long_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speedscope, "MOST_NUMBERS", 7)
+    tables = sampled(tmp_path).tables
+    (profile,) = speedscope.document(tables["stack_samples"], tables["stacks"], "x")["profiles"]
+    assert profile["name"] == "MainThread:9 (the first 2 of 4 samples)"
+    assert len(profile["samples"]) == len(profile["weights"]) == 2
+
+
 def test_without_notes_nothing_was_asked_for(tmp_path: Path) -> None:
     assert stacks_of(tmp_path, spans(), WINDOW) == Stacks({}, None)
 
@@ -160,19 +214,21 @@ def test_the_speedscope_file_is_valid_and_has_no_folder(tmp_path: Path) -> None:
         ("/home/eve/.pyenv/versions/3.11.7/lib/python3.11/threading.py", "threading.py"),
         ("/home/eve/.venv/lib/python3.12/json/decoder.py", "json/decoder.py"),
         ("libx.so", "libx.so"),
+        ("parts/a.py", "parts/a.py"),
+        ("../eve/a.py", "a.py"),
         ("C:\\Users\\eve\\app.py", "app.py"),
         ("", ""),
     ],
 )
 def test_files_are_shown_without_folders_of_people(file: str, shown: str) -> None:
-    assert speedscope.short(file) == shown
+    assert places.short(file) == shown
 
 
 def test_names_are_shown_without_folders_of_people() -> None:
-    assert speedscope.readable("f (/home/eve/libx.so)") == "f (libx.so)"
-    assert speedscope.readable("operator/") == "operator/"
+    assert places.readable("f (/home/eve/libx.so)") == "f (libx.so)"
+    assert places.readable("operator/") == "operator/"
 
 
 def test_addresses_without_symbols_have_one_name() -> None:
-    assert speedscope.readable("0x7f22378a3f16") == speedscope.readable("0x7F22378A4193")
-    assert speedscope.readable("0x7f_main") == "0x7f_main"
+    assert places.readable("0x7f22378a3f16") == places.readable("0x7F22378A4193")
+    assert places.readable("0x7f_main") == "0x7f_main"

@@ -10,11 +10,14 @@ import pytest
 
 from probe import cases, cases_device, limits, metrics
 from probe.comparison import Side, compare
+from probe.measured import Window
 from probe.store import Run
+from probe.verdict.energy import Drawn, drawn
 from probe.verdict.evidence import Evidence
 from probe.verdict.limits import rows
-from probe.verdict.power import of_device, uncovered
+from probe.verdict.power import of_device
 from probe.verdict.readings import Reading, reading
+from probe.verdict.series import shown
 
 SECOND = 10**9
 FRAMES = 150
@@ -147,21 +150,88 @@ def test_nothing_that_came_out_has_no_energy() -> None:
     assert "no frame came out" in (read(run, "energy.per_frame", {"rate_fps": 0.0}).why or "")
 
 
+def taken(readings: list[tuple[float, float | None]], length_s: float, parts: int = 1) -> Drawn:
+    """Return what was taken of a window from 0 on, of readings of (s, watts)."""
+    times = np.array([round(at * SECOND) for at, _ in readings], dtype=np.int64)
+    watts = np.array([np.nan if each is None else each for _, each in readings])
+    found = drawn(times, watts, Window(0, 0, round(length_s * SECOND), 0, 0), parts)
+    assert found is not None
+    return found
+
+
+def test_readings_count_by_their_time_however_irregular_they_come() -> None:
+    # 10 W for 4 s read often, 20 W for 4 s read seldom, by hand: trapezes of
+    # 2 x 10 x 1, 2 x 10 x 1, (10 + 20) / 2 x 2 = 30, 20 x 2 = 40 J
+    found = taken([(0, 10.0), (1, 10.0), (2, 10.0), (4, 20.0), (6, 20.0)], 6)
+    assert found.joules == pytest.approx(10 + 10 + 30 + 40)
+    assert found.read_ns.sum() == 6 * SECOND
+    assert found.mean == pytest.approx(15.0)  # the readings' own mean would be 14
+    assert found.gap is None
+
+
+def test_energy_is_the_mean_by_the_time_that_was_read_and_a_gap_is_not() -> None:
+    # read from 0 to 2 s and from 8 to 10 s; 6 s between are more than three steps of 1 s
+    found = taken([(0, 10.0), (1, 10.0), (2, 10.0), (8, 30.0), (9, 30.0), (10, 30.0)], 10)
+    assert found.read_ns.sum() == 4 * SECOND
+    assert found.joules == pytest.approx(2 * 10 + 2 * 30)
+    assert found.mean == pytest.approx(20.0)
+    assert found.gap == "power was not read for 6.0 s of the window"
+    halves = taken([(0, 10.0), (1, 10.0), (2, 10.0), (8, 30.0), (9, 30.0), (10, 30.0)], 10, 2)
+    assert halves.means == pytest.approx([10.0, 30.0])
+    assert list(halves.read_ns) == [2 * SECOND, 2 * SECOND]
+    times = np.array([0.5, 1.99, 2.0, 5.0, 8.0, 9.99, 10.0]) * SECOND
+    assert halves.count(times.astype(np.int64)) == 4
+
+
+def test_a_reading_that_said_nothing_is_a_gap_on_both_sides() -> None:
+    found = taken([(0, 10.0), (1, None), (2, 10.0), (3, 10.0), (4, 10.0)], 4)
+    assert (found.read_ns.sum(), found.joules) == (2 * SECOND, pytest.approx(20.0))
+
+
+def test_readings_outside_of_the_window_do_not_count_and_its_edges_are_held() -> None:
+    found = taken([(-0.1, 99.0), (0.25, 10.0), (0.75, 30.0), (1.0, 99.0)], 1)
+    assert found.joules == pytest.approx(0.25 * 10 + 0.5 * 20 + 0.25 * 30)
+    assert found.read_ns.sum() == SECOND
+
+
+def test_parts_of_the_window_make_up_the_whole() -> None:
+    rng = np.random.default_rng(7)
+    times, watts = np.cumsum(rng.uniform(0.1, 0.4, 200)), rng.uniform(5, 50, 200)
+    readings: list[tuple[float, float | None]] = [*zip(times.tolist(), watts.tolist(), strict=True)]
+    whole, parts = taken(readings, 40), taken(readings, 40, 10)
+    assert parts.joules == pytest.approx(whole.joules)
+    assert parts.means == pytest.approx(parts.nanojoules / (4 * SECOND))
+
+
+def test_one_reading_is_no_mean() -> None:
+    run = powered(live(), {TOTAL: 15.0}, every_ns=100 * SECOND)
+    for name in ("power.mean", "energy.per_frame"):
+        assert "one alone is no mean" in (read(run, name).why or "")
+    assert read(run, "power.max").value == 15.0
+
+
+def test_the_energy_of_a_frame_agrees_with_the_mean_over_the_same_time() -> None:
+    # of 6 s the first 0.48 are not read: 8 %, and more than three steps of 0.1 s
+    run = powered(live(), {TOTAL: 15.0}, every_ns=SECOND // 10, between=(0.08, 1.0))
+    rendered = shown(Evidence(run))
+    assert not isinstance(rendered, str)
+    frames = np.count_nonzero(rendered[0] >= run.manifest["window"]["start_ns"] + 0.48 * SECOND)
+    assert 0 < frames < FRAMES
+    mean, energy = read(run, "power.mean"), read(run, "energy.per_frame")
+    assert (mean.value, energy.n) == (15.0, frames)
+    assert energy.value == pytest.approx(15.0 * (6 - 0.48) / frames)
+
+
 @pytest.mark.parametrize(
     ("times_s", "length_s", "fine"),
-    [([0.5, 1.5, 2.5], 3, True), ([], 3, True), ([], 3.1, False), ([1, 2, 3, 7, 8, 9], 10, False),
-     (list(range(0, 100, 9)), 100, True), (list(range(0, 80, 9)), 100, False)],
+    [([0.5, 1.5, 2.5], 3, True), ([1, 2, 3, 7, 8, 9], 10, False),
+     (list(range(0, 100, 9)), 100, True), (list(range(0, 80, 9)), 105, False),
+     ([0, 1, 2, 3, 4, 9, 10], 10, False), ([*range(30), *range(34, 60)], 60, True)],
 )  # fmt: skip
-def test_a_gap_is_told_by_its_share_and_its_length(
+def test_a_gap_is_told_by_its_share_and_by_the_lines_own_step(
     times_s: Sequence[float], length_s: float, fine: bool
 ) -> None:
-    run = live()
-    evidence = Evidence(run)
-    window = evidence.window
-    assert window is not None
-    ends = type(window)(0, 0, round(length_s * SECOND), 0, 0)
-    times = np.array([round(each * SECOND) for each in times_s], dtype=np.int64)
-    assert (uncovered(times, ends) is None) == fine
+    assert (taken([(each, 5.0) for each in times_s], length_s).gap is None) == fine
 
 
 def test_power_of_different_sources_is_not_compared() -> None:

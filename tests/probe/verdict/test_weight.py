@@ -13,7 +13,7 @@ import pytest
 from probe import calibration, judge, store
 from probe.store import Run
 from probe.verdict import schema
-from probe.verdict.weight import UNWEIGHED, weight
+from probe.verdict.weight import UNWEIGHED, advice, weight
 
 GOLDEN = Path(__file__).parent / "calibrations"
 VALIDATOR = jsonschema.Draft202012Validator(schema.schema())
@@ -124,7 +124,11 @@ def test_few_pairs_have_no_interval(run: Run) -> None:
     assert "too few pairs" in rule(found)["reason"]
     assert "--pairs 6" in rule(found)["remedy"]
     assert found["overhead"]["p50_shift_interval_pct"] is None
-    assert found["overhead"]["p50_shift_pct"] == pytest.approx(0.4)
+    assert found["overhead"]["p50_shift_pct"] is None
+    assert "p50 not known from 3 pairs, limit 2 %: " in rule(found)["reason"]
+    document = entry("few")["document"]
+    document["shifts"]["p99"][0] = None  # lost frames are no matter yet
+    assert "--pairs 6" in str(advice(document))
 
 
 def test_a_percentile_that_fell_on_lost_frames_leaves_it_open(run: Run) -> None:

@@ -1,0 +1,269 @@
+"""Exactly when did a thread of the program wait for a core, and who had it meanwhile?
+
+With root, the kernel's own trace events `sched_waking` and `sched_switch`, for the program's
+threads only, in an instance of tracefs of our own: nobody else's tracing is touched. A wait begins
+when the thread is woken or loses its core, and ends when it runs. Times are CLOCK_MONOTONIC in
+nanoseconds. Whoever took the core, or had it until the thread came to run, stands in the label;
+`idle` means that nobody did, and the wait is that of the wake-up itself.
+
+The kernel leaves events out now and then, and its buffer may run over: both are counted and said.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from bisect import bisect_right
+from contextlib import suppress
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from collectors.scheduler_trace.ring import Layout
+from collectors.scheduler_trace.waits import LOST, Waits
+from probe.errors import NoData
+from probe.family import Family, family
+from probe.kernel_file import integer, matches, read_text
+from probe.model import Device, Notice, Sample, Seen, Support, Track
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from collectors.scheduler_trace.ring import Gap, Switch, Waking
+
+PLACES: Final = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
+PREFIX: Final = "liveprobe-"
+EVENTS: Final = ("sched_switch", "sched_waking")
+BUFFER_KIB: Final = 1024
+"""For each core; holds about 18,000 events, a second of a very busy program."""
+LIST_BYTES: Final = 1024 * 1024
+MOST_BYTES: Final = 4 * 1024 * BUFFER_KIB
+"""Of one core in one call: where events come faster than they are read, it ends too."""
+LOOK_NS: Final = 950_000_000
+"""Once a second, less what a call may be early: as often as the program's processes are searched.
+The kernel itself adds what a followed thread starts."""
+OVERRUN: Final = "overrun"
+DROPPED: Final = "dropped events"
+COUNT: Final = re.compile(rf"^(?:commit )?({OVERRUN}|{DROPPED}): ([0-9]{{1,18}})$", re.MULTILINE)
+"""Of a core's `stats` (kernel: trace/ftrace.rst): what was overwritten before it was read, be it by
+an interrupt of an interrupt, and what found no place."""
+
+
+class SchedulerTrace:
+    """Every wait of a thread for a core, in seconds, at the moment when it ran.
+
+    Labels are `name:tid < name:tid` of the thread of the program that had the core, `< liveprobe`
+    where the harness or a tool of its had it, `< name` of another program's (no number: it says
+    nothing and changes), or `< idle`.
+    """
+
+    name = "scheduler_trace"
+    tracks = (Track("scheduler_trace.wait", "seconds", "Waits for a core"),)
+    period_ns = 500_000_000
+    sensitive = False
+    support = (
+        Support(
+            "any Linux",
+            ("scheduler_trace.wait",),
+            "tracefs: sched_switch, sched_waking",
+            Seen.HARDWARE,
+            "root, and tracefs mounted",
+        ),
+    )
+
+    def __init__(self) -> None:
+        self._instance: Path | None = None
+        self._layout: Layout | None = None
+        self._pipes: list[int] = []
+        self._family: Family | None = None
+        self._ours: set[int] = set()
+        self._listed: set[int] = set()
+        self._harness: set[int] = set()
+        self._looked_ns: int | None = None
+        self._early: list[Switch | Waking | Gap] = []
+        self._waits = Waits()
+        self._lost = {OVERRUN: 0, DROPPED: 0}
+
+    def start(self, device: Device) -> None:
+        """Make an instance of tracefs, switch the events on; raises `NoData` without the right."""
+        found = [device.path(place) for place in PLACES]
+        # Not Path.is_dir: until Python 3.14 it raises in a folder that may not be looked into.
+        root = next((each for each in found if os.path.isdir(each / "instances")), None)  # noqa: PTH112
+        if root is None:
+            raise NoData(
+                f"{found[0]}: no tracefs that may be looked at",
+                remedy="run liveprobe as root, with tracefs mounted: "
+                "mount -t tracefs nodev /sys/kernel/tracing",
+            )
+        _remove_left_behind(root / "instances")
+        instance = root / "instances" / f"{PREFIX}{os.getpid()}-{device.program_pid}"
+        try:
+            instance.mkdir()
+            self._instance = instance
+            self._layout = Layout.of(instance / "events")
+            _write(instance / "trace_clock", "mono")
+            _write(instance / "buffer_size_kb", str(BUFFER_KIB))
+            _write(instance / "options" / "event-fork", "1")
+            self._family = family(device)
+            self._follow(0)
+            for event in EVENTS:
+                _write(instance / "events" / "sched" / event / "enable", "1")
+            for pipe in matches(instance / "per_cpu", "cpu*/trace_pipe_raw"):
+                self._pipes.append(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        except OSError as error:
+            self.stop()
+            raise NoData(
+                f"{error.filename or instance}: {error.strerror}", remedy="run liveprobe as root"
+            ) from error
+
+    def sample(self, t_ns: int) -> Iterable[Sample | Notice]:
+        """Yield the waits that ended since the last call."""
+        self._follow(t_ns)
+        yield from self._waits.after(self._events(t_ns), self._ours, self._harness)
+        if self._looked_ns == t_ns:
+            yield from self._dropped()
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return what is missing in the samples, besides how many waits there are.
+
+        `waits_without_end` and `waits_without_begin` count the waits of which the kernel left out
+        that end; they gave no sample. `events_overrun` were overwritten before they were read,
+        `events_dropped` found no place in the kernel's buffer.
+        """
+        return {
+            "waits": self._waits.recorded,
+            "waits_without_end": self._waits.without_end,
+            "waits_without_begin": self._waits.without_begin,
+            "events_overrun": self._lost[OVERRUN],
+            "events_dropped": self._lost[DROPPED],
+        }
+
+    def stop(self) -> None:
+        """Close the pipes and remove the instance."""
+        while self._pipes:
+            os.close(self._pipes.pop())
+        if self._instance is not None:
+            self._lost = losses(self._instance)
+            _remove(self._instance)
+            self._instance = None
+        self._family = None
+
+    def _dropped(self) -> Iterator[Notice]:
+        """Tell of events that found no place; of those that were overwritten the pipe tells."""
+        if self._instance is not None:
+            before, self._lost = self._lost, losses(self._instance)
+            fresh = self._lost[DROPPED] - before[DROPPED]
+            if fresh > 0:
+                yield Notice(LOST, {"events": fresh})
+
+    def _follow(self, t_ns: int) -> None:
+        """Tell the kernel of threads that it does not follow yet; it adds those that they start."""
+        if self._instance is None or self._family is None:
+            return
+        followed = self._instance / "set_event_pid"
+        listed = set(_numbers((read_text(followed, LIST_BYTES) or "").split()))
+        # The last events of a thread that ended since the call before are still to come.
+        self._ours, self._listed = listed | self._listed, listed
+        if self._looked_ns is not None and t_ns - self._looked_ns < LOOK_NS:
+            return
+        self._looked_ns = t_ns
+        self._harness |= _of_harness()
+        for member in self._family.members(t_ns):
+            for tid in _threads(member.folder / "task"):
+                if tid not in listed:
+                    self._ours.add(tid)
+                    with suppress(ProcessLookupError):  # it is over already
+                        _add(followed, tid)
+
+    def _events(self, until_ns: int) -> list[Switch | Waking | Gap]:
+        """Return the events that the kernel has for us up to a time, in order.
+
+        Cores are read one after another: an event of one that is later than that may follow one of
+        another that is not read yet, and is kept for the next call.
+        """
+        events = [*self._early, *self._fresh()]
+        events.sort(key=itemgetter(0))
+        now = bisect_right(events, until_ns, key=itemgetter(0))
+        self._early = events[now:]
+        return events[:now]
+
+    def _fresh(self) -> Iterator[Switch | Waking | Gap]:
+        """Yield what each core has for us, one core after another."""
+        if self._layout is not None:
+            for pipe in self._pipes:
+                for page in pages(pipe, self._layout.page_bytes):
+                    yield from self._layout.events(page)
+
+
+def losses(instance: Path) -> dict[str, int]:
+    """Return how many events an instance of tracefs lost by now, over all cores, by kind."""
+    found = {OVERRUN: 0, DROPPED: 0}
+    for file in matches(instance / "per_cpu", "cpu*/stats"):
+        for kind, count in COUNT.findall(read_text(file) or ""):
+            found[kind] += int(count)
+    return found
+
+
+def pages(pipe: int, size_bytes: int) -> Iterator[bytes]:
+    """Yield the pages that a core has filled so far; of the one that is being filled, its part."""
+    for _ in range(0, MOST_BYTES, size_bytes):
+        try:
+            page = os.read(pipe, size_bytes)
+        except (BlockingIOError, InterruptedError):
+            return
+        if not page:
+            return
+        yield page
+
+
+def _of_harness() -> set[int]:
+    """Return the threads of this process, and of what it started: tools, besides the program.
+
+    Whoever belongs to the program is looked for first. A tool that lives for less than the second
+    between two looks is not found, and stands under its own name.
+    """
+    own = Path("/proc/self/task")
+    children = (read_text(own / str(tid) / "children") or "" for tid in _threads(own))
+    tools = {pid for text in children for pid in _numbers(text.split())}
+    return {tid for folder in (own, *(Path(f"/proc/{pid}/task") for pid in tools))
+            for tid in _threads(folder)}  # fmt: skip
+
+
+def _threads(folder: Path) -> list[int]:
+    with suppress(OSError):
+        return list(_numbers(entry.name for entry in folder.iterdir()))
+    return []
+
+
+def _numbers(words: Iterable[str]) -> Iterator[int]:
+    yield from (number for number in map(integer, words) if number is not None)
+
+
+def _write(file: Path, text: str) -> None:
+    file.write_text(text, encoding="ascii")
+
+
+def _add(file: Path, number: int) -> None:
+    """Add a number to a list of the kernel's; opening it to truncate would empty it."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, f"{number}\n".encode())
+    finally:
+        os.close(descriptor)
+
+
+def _remove(instance: Path) -> None:
+    """Remove an instance; the kernel refuses where somebody reads its pipe."""
+    with suppress(OSError):
+        instance.rmdir()
+
+
+def _remove_left_behind(instances: Path) -> None:
+    """Remove the instances of harnesses that were killed.
+
+    One that is seen as gone because it runs in another container reads its pipe, and keeps it.
+    """
+    for each in instances.glob(f"{PREFIX}*"):
+        owner = integer(each.name.removeprefix(PREFIX).partition("-")[0])
+        if owner is not None and not Path(f"/proc/{owner}").exists():
+            _remove(each)
