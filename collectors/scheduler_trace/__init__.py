@@ -6,7 +6,8 @@ when the thread is woken or loses its core, and ends when it runs. Times are CLO
 nanoseconds. Whoever took the core, or had it until the thread came to run, stands in the label;
 `idle` means that nobody did, and the wait is that of the wake-up itself.
 
-The kernel leaves events out now and then, and its buffer may run over: both are counted and said.
+The kernel leaves events out, and its buffer may run over: both are counted and said. The sum of
+these waits is therefore less than what a thread waited in all: that is `scheduler.wait`.
 """
 
 from __future__ import annotations

@@ -29,6 +29,8 @@ LOSE = Switch(START_NS + 500_000, b"infer", 7, 0x100, b"kworker/0:1", 9)
 BACK = Switch(START_NS + 2_500_000, b"kworker/0:1", 9, 1, b"infer", 7)
 SLEEP = LOSE._replace(state=1)
 RUNS = Waking(START_NS + 10_000, 7, 8)
+LATE_WAKE = WAKE._replace(t_ns=GAIN.t_ns + 100_000)
+RUNS_ON = RUNS._replace(t_ns=LATE_WAKE.t_ns + 5_000)
 LOST = Gap(START_NS + 20_000, 21)
 FIGHT = """
 import os, sys, threading
@@ -113,6 +115,8 @@ def test_lost_events_end_every_wait() -> None:
         ((SLEEP._replace(state=0x20), BACK), 0, 0),
         ((GAIN, BACK), 0, 0),
         ((BACK, LOSE, GAIN), 1, 0),
+        ((GAIN, LATE_WAKE, RUNS_ON, SLEEP), 0, 0),
+        ((GAIN, LATE_WAKE, BACK), 0, 1),
     ],
 )
 def test_waits_of_which_the_kernel_leaves_an_end_out_are_counted(
@@ -137,7 +141,7 @@ def test_losses_are_added_up_over_the_cores(tmp_path: Path) -> None:
 
 def test_waits_are_recorded_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairing, "MOST_WAITS", 2)
-    found = list(Waits().after([WAKE, GAIN] * 5, {7}))
+    found = list(Waits().after([WAKE, GAIN, SLEEP] * 5, {7}))
     assert [type(each) for each in found] == [Sample, Sample, Notice]
 
 
@@ -156,8 +160,20 @@ def test_what_is_woken_twice_ran_and_slept_between() -> None:
 def test_a_run_that_was_not_seen_to_begin_ends_the_wait_unknown(proof: Switch | Waking) -> None:
     assert waits(WAKE, proof, BACK) == []
     again = WAKE._replace(t_ns=BACK.t_ns - 100_000)
-    assert [value for _, value, _ in waits(WAKE, proof, again, BACK)] == [pytest.approx(100e-6)]
+    slept = SLEEP._replace(t_ns=LOSE.t_ns + 50_000)
+    found = waits(WAKE, proof, slept, again, BACK)
+    assert [value for _, value, _ in found] == [pytest.approx(100e-6)]
     assert waits(LOSE, proof._replace(t_ns=LOSE.t_ns + 100_000), BACK) == []
+
+
+def test_what_is_woken_as_it_leaves_its_core_waits_from_then_on() -> None:
+    expected = ("infer:7 < kworker/0", pytest.approx(2e-3), BACK.t_ns)
+    assert waits(GAIN, LATE_WAKE, SLEEP, BACK) == [expected]
+    assert waits(GAIN, LATE_WAKE, LOSE, BACK) == [expected]
+
+
+def test_what_is_woken_and_runs_on_did_not_wait() -> None:
+    assert waits(GAIN, LATE_WAKE, RUNS_ON, SLEEP, BACK) == []
 
 
 def test_what_wakes_itself_does_not_wait() -> None:
@@ -182,7 +198,7 @@ def test_exact_waits_add_up_to_what_the_kernel_counts(fighter: subprocess.Popen[
     collector = SchedulerTrace()
     collector.start(Device("here", program_pid=fighter.pid))
     assert HERE is not None
-    list(collector.sample(time.monotonic_ns()))
+    earlier = list(collector.sample(time.monotonic_ns()))
     before = counted()
     seen: list[Sample | Notice] = []
     deadline = time.monotonic() + 60
@@ -212,7 +228,7 @@ def test_exact_waits_add_up_to_what_the_kernel_counts(fighter: subprocess.Popen[
     assert takers & set(after)
     assert not list((HERE / "instances").glob(f"liveprobe-{os.getpid()}-*"))
     said = collector.facts()
-    assert said["waits"] == sum(isinstance(each, Sample) for each in seen)
+    assert said["waits"] == sum(isinstance(each, Sample) for each in (*earlier, *seen))
     assert said["events_overrun"] == said["events_dropped"] == 0
 
 
