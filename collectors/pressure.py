@@ -12,8 +12,9 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from probe.errors import NoData
-from probe.kernel_file import KernelFile, read_text
+from probe.kernel_file import KernelFile
 from probe.model import Device, Sample, Seen, Support, Track
+from probe.raspberry_pi import is_raspberry_pi
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -63,7 +64,7 @@ class Pressure:
         if not self._files:
             raise NoData(
                 f"{device.path(FOLDER)}: {refused}",
-                remedy=PI if _is_pi(device) else BOOT,
+                remedy=PI if is_raspberry_pi(device) else BOOT,
             )
 
     def sample(self, t_ns: int) -> Iterable[Sample]:
@@ -91,10 +92,6 @@ class Pressure:
         if before is not None and t_ns > before[0]:
             share = 100 * (total_us - before[1]) * 1000 / (t_ns - before[0])
             yield Sample("pressure.stalled", label, share if share >= 0 else None)
-
-
-def _is_pi(device: Device) -> bool:
-    return (read_text(device.path("/proc/device-tree/model")) or "").startswith("Raspberry Pi")
 
 
 def stalls_us(text: str) -> dict[str, int]:

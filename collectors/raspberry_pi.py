@@ -11,15 +11,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from probe.errors import NoData, OtherDevice
-from probe.kernel_file import read_text
+from probe.errors import NoData
 from probe.model import Device, Sample, Seen, Support, Track
-from probe.tool import ask
+from probe.raspberry_pi import firmware
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MODEL: Final = "Raspberry Pi"
+    from probe.asking import Asking
+
 ASKED: Final = ("vcgencmd", "measure_clock", "arm")
 ANSWER: Final = re.compile(r"frequency\([0-9]{1,3}\)=([0-9]{1,12})")
 """The number in brackets is the firmware's own, and another from one firmware to the next."""
@@ -39,31 +39,26 @@ class RaspberryPi:
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self._device: Device | None = None
+        self._asking: Asking[str] | None = None
 
     def start(self, device: Device) -> None:
         """Ask once; raises `OtherDevice` elsewhere, `NoData` where the firmware does not answer."""
-        if not (read_text(device.path("/proc/device-tree/model")) or "").startswith(MODEL):
-            raise OtherDevice("not a Raspberry Pi")
-        text = ask(device, ASKED)
+        self._asking = firmware(device, *ASKED)
+        text = self._asking.first()
         if hertz(text) is None:
             shown = " ".join(ASKED)
             raise NoData(f"{shown}: {text[:80]!r} is no answer", remedy="update the firmware")
-        self._device = device
 
     def sample(self, t_ns: int) -> Iterable[Sample]:  # noqa: ARG002 - the protocol's
-        """Yield the clock, null where the firmware does not answer."""
-        if self._device is None:
-            return
-        try:
-            value = hertz(ask(self._device, ASKED))
-        except NoData:
-            value = None
-        yield Sample("raspberry_pi.clock", "arm", value)
+        """Yield the clock once it is answered, null where the firmware does not answer."""
+        answer = None if self._asking is None else self._asking.newest()
+        if answer is not None:
+            yield Sample("raspberry_pi.clock", "arm", hertz(answer.value or ""), answer.t_ns)
 
     def stop(self) -> None:
-        """Nothing is open between two questions."""
-        self._device = None
+        """Ask no more."""
+        if self._asking is not None:
+            self._asking.close()
 
 
 def hertz(text: str) -> float | None:

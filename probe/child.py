@@ -13,7 +13,7 @@ import time
 from typing import IO, TYPE_CHECKING, Final
 
 from probe.errors import EnvironmentUnmet, TapeError, UsageError
-from probe.spent import LONGEST_PAUSE_S, SHORTEST_PAUSE_S, reap
+from probe.spent import reap, wait_until
 from probe.tape import (
     BODY,
     DEFINE,
@@ -82,14 +82,7 @@ class Child:
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end; say whether it came."""
-        until, pause_s = time.monotonic() + seconds, SHORTEST_PAUSE_S
-        while self.running():
-            left_s = until - time.monotonic()
-            if left_s <= 0:
-                return False
-            time.sleep(min(pause_s, left_s))
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-        return True
+        return wait_until(lambda: not self.running(), seconds)
 
     def stop(self, patience_s: float) -> None:
         """End the program and its session: SIGTERM, then SIGKILL after `patience_s`."""

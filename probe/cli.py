@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -80,6 +81,8 @@ def liveprobe() -> None:
 
 def main() -> NoReturn:
     """Run the command line, and exit with its code."""
+    # Whoever started us may ignore it, and then the kernel keeps no program's end for us.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     code = execute(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
 import os
-import shutil
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from probe import calibration, spent, store, tables
+from probe import calibration, store
 from probe.child import Child, Watch
+from probe.closing import conclude, cut_off, discard_if_nothing
 from probe.course import Course, Phase, Progress
 from probe.errors import EnvironmentUnmet, Interrupted, Unmet, UsageError
-from probe.homes import document_without_homes, without_homes
-from probe.interrupts import Wish, held
-from probe.model import Device, Event, Launch
+from probe.interrupts import held
+from probe.model import Device, Launch
 from probe.neighbours import ours
-from probe.opening import Origin, bounds, clock_pair, load_folder, opened
+from probe.opening import Origin, bounds, load_folder, opened
 from probe.sampling import Sampling
+from probe.session import INTERRUPTED, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,28 +30,8 @@ if TYPE_CHECKING:
 POLL_S: Final = 0.1
 SPILL_NS: Final = 2 * 10**9
 """How often the collectors' readings are put where a killed harness leaves them."""
-INTERRUPTED: Final = "interrupted"
 STOP_PATIENCE_S: Final = 3.0
 """How long a program may take to finish its tape after SIGTERM."""
-
-
-@dataclass
-class _Session:
-    """What the steps of one run share."""
-
-    scenario: Scenario
-    path: Path
-    tapes: Path
-    manifest: dict[str, Any]
-    progress: Callable[[Progress], None]
-    wish: Wish
-    events: list[Event] = field(default_factory=list)
-    until: Callable[[int | None], bool] | None = None
-    """Asked, with the time of the first frame, whether this was enough (of a program as load)."""
-
-    def note(self, text: str, **attributes: Any) -> None:
-        """Put an event of the program on record."""
-        self.events.append(Event(time.monotonic_ns(), "program", text, attributes))
 
 
 def measure(
@@ -83,22 +61,22 @@ def measure(
     with held() as wish:
         run = opened(scenario, folder, origin or Origin(), device, prepared or {})
         silent: Callable[[Progress], None] = lambda _: None  # noqa: E731 - shorter than a name
-        session = _Session(scenario, run.path, run.tapes, run.manifest, progress or silent, wish)
+        session = Session(scenario, run.path, run.tapes, run.manifest, progress or silent, wish)
         try:
             _measured(session, sampling, device)
         except (EnvironmentUnmet, UsageError):
-            _discard_if_nothing(session)
+            discard_if_nothing(session)
             raise
         except KeyboardInterrupt as cut:
-            if _discard_if_nothing(session):
+            if discard_if_nothing(session):
                 raise
-            raise _cut_off(session, sampling) from cut
+            raise cut_off(session, sampling) from cut
     if wish.asked and session.manifest["state"] != "interrupted":
         raise Interrupted("after the program had ended", session.path, whole=True)
     return session.path
 
 
-def _measured(session: _Session, sampling: Sampling, device: Device) -> None:
+def _measured(session: Session, sampling: Sampling, device: Device) -> None:
     session.wish.heed()
     session.manifest["calibration"] = calibration.stored(
         session.manifest["device"],
@@ -107,7 +85,7 @@ def _measured(session: _Session, sampling: Sampling, device: Device) -> None:
     )
     child = _go(session, sampling, device)
     session.progress(Progress(Phase.FINALISING, 0, None))
-    _conclude(session, child, sampling)
+    conclude(session, child, sampling)
 
 
 @dataclass(frozen=True)
@@ -130,7 +108,7 @@ def exert(
     sampling = Sampling(_collectors(scenario))
     with held() as wish, load_folder() as path:
         manifest: dict[str, Any] = {"bounds": bounds(scenario), "program": {}}
-        session = _Session(scenario, path, path, manifest, lambda _: None, wish, until=until)
+        session = Session(scenario, path, path, manifest, lambda _: None, wish, until=until)
         child = _go(session, sampling, device or Device("local"))
     if manifest["program"]["outcome"] != INTERRUPTED:
         wish.heed()
@@ -138,7 +116,7 @@ def exert(
     return Exertion(manifest["program"]["outcome"], "; ".join(said))
 
 
-def _go(session: _Session, sampling: Sampling, device: Device) -> Child:
+def _go(session: Session, sampling: Sampling, device: Device) -> Child:
     """Run the program from its start to its end; nothing of it or of a collector is left."""
     try:
         child = _launch(session, sampling)
@@ -163,7 +141,7 @@ def _collectors(scenario: Scenario) -> list[Any]:
     return [classes[name]() for name in (classes if wanted is None else wanted)]
 
 
-def _launch(session: _Session, sampling: Sampling) -> Child:
+def _launch(session: Session, sampling: Sampling) -> Child:
     scenario = session.scenario
     if scenario.program.command is not None:
         command = list(scenario.program.command)
@@ -174,14 +152,20 @@ def _launch(session: _Session, sampling: Sampling) -> Child:
         command += ["--out", str(session.path)]
     options, offset_ns = scenario.document(), _wall_offset_ns(session.manifest)
     launch = Launch(tuple(command), dict(os.environ), session.tapes, options, offset_ns)
-    added = sampling.attach(launch)
+    added = sampling.attach(launch, lambda: session.wish.asked)
     session.wish.heed()
     _refuse(sampling.unmet)
     child = Child(command, session.tapes, session.path, added)
-    session.manifest["program"].update(
-        command=command, pid=child.pid, started_ns=child.started_ns, outcome="running"
-    )
-    store.write_json(session.path / store.MANIFEST, session.manifest)
+    program = session.manifest["program"]
+    try:
+        program.update(
+            command=command, pid=child.pid, started_ns=child.started_ns, outcome="running"
+        )
+        store.write_json(session.path / store.MANIFEST, session.manifest)
+    except BaseException:
+        child.close()
+        program["pid"] = None  # nobody watched it: there is nothing to keep
+        raise
     return child
 
 
@@ -204,7 +188,7 @@ def _wall_offset_ns(manifest: Mapping[str, Any]) -> int | None:
     return None if clocks is None else clocks["start_wall_ns"] - clocks["start_monotonic_ns"]
 
 
-def _watch(session: _Session, child: Child, sampling: Sampling, device: Device) -> None:
+def _watch(session: Session, child: Child, sampling: Sampling, device: Device) -> None:
     """Sample and wait until the program ends, hangs, is due to stop, or somebody interrupts."""
     wish = session.wish
     try:
@@ -217,7 +201,7 @@ def _watch(session: _Session, child: Child, sampling: Sampling, device: Device) 
     session.manifest["program"]["outcome"] = outcome
 
 
-def _until_over(session: _Session, child: Child, sampling: Sampling) -> str:
+def _until_over(session: Session, child: Child, sampling: Sampling) -> str:
     watch, course = Watch(session.tapes), Course(session.scenario, session.manifest["bounds"])
     seen, moved_ns, spilled_ns = 0, child.started_ns, child.started_ns
     while child.running():
@@ -249,79 +233,7 @@ def _until_over(session: _Session, child: Child, sampling: Sampling) -> str:
     return "crashed"
 
 
-def _end(session: _Session, child: Child, outcome: str, why: str) -> str:
+def _end(session: Session, child: Child, outcome: str, why: str) -> str:
     session.note(why)
     child.stop(STOP_PATIENCE_S)
     return outcome
-
-
-def _conclude(session: _Session, child: Child, sampling: Sampling) -> None:
-    """Write what was seen; then turn the tapes into tables."""
-    manifest = session.manifest
-    outcome = manifest["program"]["outcome"]
-    states = {"ended": "complete", "stopped": "complete", INTERRUPTED: "interrupted"}
-    manifest["state"] = states.get(outcome, "program failed")
-    manifest["collectors"] = sampling.documents()
-    manifest["clocks"].update(clock_pair("end"))
-    harness = manifest["harness"]
-    of_ours = spent.of_everything_ns() - (child.cpu_ns or 0)  # tools of collectors count as ours
-    harness["cpu_ns"] = of_ours - harness["cpu_ns"]
-    harness["wall_ns"] = time.monotonic_ns() - manifest["clocks"]["start_monotonic_ns"]
-    manifest["program"].update(
-        exit_code=child.exit_code,
-        signal=child.signal_name,
-        ended_ns=child.ended_ns,
-        cpu_ns=child.cpu_ns,
-        stderr_tail=child.error_tail,
-    )
-    with contextlib.suppress(EnvironmentUnmet):  # whoever finishes it in our stead begins there
-        _write_own_tables(session, sampling, session.tapes)
-        store.write_json(session.tapes / store.MANIFEST, manifest)
-    try:
-        _write_own_tables(session, sampling, session.path)
-        tables.finalise(session.path, manifest)  # on disk it is "running" until its tables are
-    except EnvironmentUnmet as error:
-        error.remedy = (
-            f"the tapes are kept in {session.tapes}; make room, "
-            f"then `liveprobe audit {session.path}`"
-        )
-        raise
-    store.discard_tapes(session.path, manifest["id"], session.tapes)
-
-
-def _write_own_tables(session: _Session, sampling: Sampling, path: Path) -> None:
-    import pandas as pd
-
-    samples = pd.DataFrame(sampling.rows(), columns=["track", "label", "t_ns", "value"])
-    rows = [
-        {
-            "t_ns": e.t_ns,
-            "kind": e.kind,
-            "text": without_homes(e.text),
-            "attributes": json.dumps(document_without_homes(dict(e.attributes))),
-        }
-        for e in [*session.events, *sampling.events]
-    ]
-    events = pd.DataFrame(rows, columns=["t_ns", "kind", "text", "attributes"])
-    store.write_table(path, "samples", samples)
-    store.write_table(path, "events", events)
-
-
-def _cut_off(session: _Session, sampling: Sampling) -> Interrupted:
-    """Leave a Run that can be finished while this process goes on; return what says how."""
-    if store.read_manifest(session.path)["state"] != "running":
-        return Interrupted("when all was written", session.path, whole=True)
-    sampling.spill(session.tapes / store.SPILL)
-    session.manifest["harness"]["pid"] = None  # it is not at work on it any more
-    with contextlib.suppress(EnvironmentUnmet):
-        store.write_json(session.path / store.MANIFEST, {**session.manifest, "state": "running"})
-    return Interrupted("before its tables were written", session.path)
-
-
-def _discard_if_nothing(session: _Session) -> bool:
-    """Remove what a run leaves whose program never began; say whether it was so."""
-    if session.manifest["program"]["pid"] is not None:
-        return False
-    shutil.rmtree(session.tapes, ignore_errors=True)
-    shutil.rmtree(session.path, ignore_errors=True)
-    return True

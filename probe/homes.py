@@ -6,15 +6,20 @@ import os
 import re
 from typing import Any, Final
 
-_ENDS: Final = r"(?=[/\s'\",:;]|$)"
-_HOME: Final = re.compile(rf"(?:/home|/Users)/[^/\s'\",:;]+|/root{_ENDS}")
+_ENDS: Final = r"(?![\w-]|\.\w)"
+_BEGINS: Final = r"(?<![\w.-])"
+"""Where a path begins: one folder alone can have the same name below others (/mnt/data)."""
+_NAME: Final = r"""(?:(?<=['"])/(?:home|Users)/[^/'"]+(?=[/'"])|/(?:home|Users)/[^/\s'",:;]+)"""
+"""A name that holds a blank can be told in quotes alone."""
+_HOME: Final = re.compile(rf"{_NAME}|{_BEGINS}/root{_ENDS}")
 
 
 def without_homes(text: str) -> str:
     """Return `text` with home folders as ``~``: those of everybody, and this user's own."""
     home = os.environ.get("HOME", "").rstrip("/")
-    if home:  # wherever it is: /data/people/eve
-        text = re.sub(f"{re.escape(home)}{_ENDS}", "~", text)
+    if home:  # wherever it is, and where it is mounted: /host/data/people/eve
+        begins = _BEGINS if home.count("/") == 1 else ""
+        text = re.sub(f"{begins}{re.escape(home)}{_ENDS}", "~", text)
     return _HOME.sub("~", text)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -15,13 +16,17 @@ if TYPE_CHECKING:
     from types import FrameType
 
 HANG_UPS: Final = (signal.SIGTERM, signal.SIGHUP)
+ONE_WISH_S: Final = 0.5
+"""Signals so close together are one wish: who closes a terminal sends SIGHUP twice within
+milliseconds, its shell and the kernel; somebody who presses again has waited and seen no end."""
 
 
 class Wish:
-    """Whether somebody wants an end: the first signal makes it `asked`, a second one raises."""
+    """Whether somebody wants an end: the first signal makes it `asked`, a later one raises."""
 
     def __init__(self) -> None:
         self.asked = False
+        self._asked_s = 0.0
 
     def heed(self) -> None:
         """Raise `KeyboardInterrupt` where an end is asked for."""
@@ -29,8 +34,11 @@ class Wish:
             raise KeyboardInterrupt
 
     def _take(self, _number: int, _frame: FrameType | None) -> None:
-        self.heed()
-        self.asked = True
+        now_s = time.monotonic()
+        if not self.asked:
+            self.asked, self._asked_s = True, now_s
+        elif now_s - self._asked_s >= ONE_WISH_S:
+            raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

@@ -40,9 +40,9 @@ def hashes(scenario: Scenario, text: str) -> dict[str, str | None]:
 
 def file_hash(path: Path | None) -> str | None:
     """Return the sha256 of a file's bytes; None when there is no such readable file."""
-    if path is None or not path.is_file():
-        return None
-    try:
+    try:  # a word of a command can be too long for a name, or be where nobody may look
+        if path is None or not path.is_file():
+            return None
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+LOOK_S: Final = 0.05
+"""How often it is looked whether a collector's call is still wanted."""
 WAIT_S: Final = 3.0
 """A collector that does not return from a call within this is left behind, and said so."""
 ATTACH_WAIT_S: Final = 20.0
@@ -58,16 +60,17 @@ class Sampling:
         """Return the names of the collectors."""
         return [record.collector.name for record in self._records]
 
-    def attach(self, launch: Launch) -> dict[str, str]:
+    def attach(self, launch: Launch, over: Callable[[], bool] = lambda: False) -> dict[str, str]:
         """Let collectors that work inside the program prepare it, before it starts.
 
         Returns what to add to the program's environment. One that cannot be there is not started;
-        `unmet` has those that the scenario asked for by name.
+        `unmet` has those that the scenario asked for by name. Once it is `over` nobody is waited
+        for.
         """
         added: dict[str, str] = {}
         for record in self._records:
             collector = record.collector
-            if not isinstance(collector, Attaching):
+            if not isinstance(collector, Attaching) or over():
                 continue
             given: dict[str, str] = {}
             unmet: list[Unmet] = []
@@ -75,8 +78,7 @@ class Sampling:
             call = partial(_attach, collector, launch, given, unmet)
             thread = threading.Thread(target=self._fenced, args=(record, call), daemon=True)
             thread.start()
-            thread.join(ATTACH_WAIT_S)
-            if thread.is_alive():
+            if not _ended(thread, ATTACH_WAIT_S, over) and not over():
                 self._failed(record, f"it was not attached within {ATTACH_WAIT_S:g} s")
             self.unmet += [(collector.name, why) for why in unmet]
             if record.outcome == "ok":
@@ -264,6 +266,14 @@ class Sampling:
             record.remedy = "report it with `liveprobe doctor --json`; the run is not affected"
         text = f"{record.collector.name}: {why}"
         self.events.append(Event(time.monotonic_ns(), "collector", text))
+
+
+def _ended(thread: threading.Thread, seconds: float, over: Callable[[], bool]) -> bool:
+    """Wait for the end of a thread, until it is `over`; say whether it came."""
+    until = time.monotonic() + seconds
+    while thread.is_alive() and not over() and (left_s := until - time.monotonic()) > 0:
+        thread.join(min(LOOK_S, left_s))
+    return not thread.is_alive()
 
 
 def _start(collector: Collector, device: Device) -> None:

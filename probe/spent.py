@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from subprocess import Popen
 
 SHORTEST_PAUSE_S: Final = 0.0005
@@ -66,8 +66,13 @@ def ended(child: Popen[bytes]) -> bool:
 
 def wait(child: Popen[bytes], seconds: float) -> bool:
     """Wait for the end of a process; say whether it came."""
+    return wait_until(lambda: ended(child), seconds)
+
+
+def wait_until(over: Callable[[], bool], seconds: float) -> bool:
+    """Wait for what is looked at again and again; say whether it came."""
     until, pause_s = time.monotonic() + seconds, SHORTEST_PAUSE_S
-    while not ended(child):
+    while not over():
         left_s = until - time.monotonic()
         if left_s <= 0:
             return False

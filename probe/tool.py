@@ -11,6 +11,7 @@ import select
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -22,7 +23,7 @@ from probe.errors import NoData
 from probe.kernel_file import read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from probe.model import Device
 
@@ -60,6 +61,31 @@ def ask(
     if not is_here(device):
         return _recorded(device, words)
     return _ask_here(words, timeout_s, over or threading.Event())
+
+
+def tried(
+    words: Sequence[str], seconds: float, environment: Mapping[str, str] | None = None
+) -> tuple[int, str]:
+    """Run a program of this machine; return its exit status and what it wrote to stderr.
+
+    Raises `OSError` where it does not start, `subprocess.TimeoutExpired` where it does not end.
+    """
+    with tempfile.TemporaryFile() as said:
+        child = subprocess.Popen(
+            list(words),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            start_new_session=True,
+        )
+        try:
+            if not spent.wait(child, seconds):
+                raise subprocess.TimeoutExpired(list(words), seconds)
+        finally:
+            _end(child)
+        said.seek(0)
+        return child.returncode, said.read(MOST_BYTES).decode("utf-8", "replace")
 
 
 def recording(words: Sequence[str]) -> str:

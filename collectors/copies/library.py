@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from probe.errors import NoData
+from probe.tool import tried
 
 HOME: Final = Path(__file__).resolve().parent
 STEM: Final = "_interposer"
@@ -80,21 +81,13 @@ def try_out(library: Path) -> None:
     command = ["/bin/true"] if Path("/bin/true").exists() else [sys.executable, "-S", "-c", ""]
     remedy = "reinstall liveprobe on this machine, with a C compiler"
     try:
-        done = subprocess.run(
-            command,
-            env={"LD_PRELOAD": str(library)},
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=TRIAL_S,
-        )
+        code, complaint = tried(command, TRIAL_S, {"LD_PRELOAD": str(library)})
     except (OSError, subprocess.TimeoutExpired) as error:
         why = getattr(error, "strerror", None) or f"no end within {TRIAL_S:g} s"
         raise NoData(f"{library.name}: could not be tried: {why}", remedy=remedy) from error
-    said = done.stderr.decode("utf-8", "replace").strip()
-    if done.returncode != 0 or library.name in said:
-        why = said.splitlines()[-1] if said else f"a program under it ended with {done.returncode}"
+    said = complaint.strip()
+    if code != 0 or library.name in said:
+        why = said.splitlines()[-1] if said else f"a program under it ended with {code}"
         why = why.replace(str(library.parent), SHOWN)
         raise NoData(f"{library.name}: cannot be loaded: {why}", remedy=remedy)
 

@@ -37,7 +37,7 @@ class Drm:
     period_ns = 1_000_000_000
     sensitive = False
     support = (
-        Support("Raspberry Pi 4, 5 (V3D)", ("drm.engine", "drm.memory"),
+        Support("Raspberry Pi 4, Raspberry Pi 5 (V3D)", ("drm.engine", "drm.memory"),
                 "/proc/<pid>/fdinfo", Seen.RECORDINGS),
         Support("GPUs of amdgpu, i915, xe, msm, panfrost, panthor", ("drm.engine", "drm.memory"),
                 "/proc/<pid>/fdinfo", Seen.FORMAT),

@@ -93,7 +93,9 @@ class Process:
     def wait(self, timeout_s: float) -> None:
         """Wait for an answer, or for the end of the process."""
         if self._child.stdout is not None:
-            select.select([self._child.stdout], [], [], timeout_s)
+            ready = select.poll()  # `select` knows no descriptor above 1023
+            ready.register(self._child.stdout, select.POLLIN)
+            ready.poll(1000 * timeout_s)
 
     def close(self) -> None:
         """Let the process give the chip back and end; end it where it does not."""

@@ -20,18 +20,17 @@ from collectors.power.source import (
     plausible,
     together,
 )
-from probe.asking import Asking
-from probe.errors import NoData, OtherDevice
-from probe.kernel_file import read_text
+from probe.errors import NoData
 from probe.model import Device, Sample
 from probe.model import Source as Place
-from probe.tool import ask
+from probe.raspberry_pi import firmware
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from probe.asking import Asking
+
 PERIOD_NS: Final = 1_000_000_000
-MODEL: Final = re.compile(r"Raspberry Pi")
 ADC: Final = ("vcgencmd", "pmic_read_adc")
 LINE: Final = re.compile(
     r"\s*(\S{1,40})_([AV])\s+(?:current|volt)\([0-9]{1,4}\)"
@@ -64,9 +63,7 @@ class Pmic:
     @classmethod
     def found(cls, device: Device) -> Pmic:
         """Return the chip of a Raspberry Pi; raises `NoData` where the firmware has none."""
-        if not MODEL.match(read_text(device.path("/proc/device-tree/model")) or ""):
-            raise OtherDevice("not a Raspberry Pi")
-        asking = Asking(device, lambda over: ask(device, ADC, over=over))
+        asking = firmware(device, *ADC)
         text = asking.first()
         readings = adc(text)
         rails = tuple(rail for rail, kind in readings if kind == "A")

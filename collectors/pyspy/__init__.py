@@ -26,7 +26,7 @@ from probe.family import Family, family
 from probe.kernel_file import integer
 from probe.model import Device, Launch, Notice, Sample, Seen, Support, Track, UtilisationKind
 from probe.pyspy import Recording
-from probe.tool import is_here
+from probe.tool import is_here, tried
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -256,12 +256,10 @@ class Pyspy:
         """Ask for one stack alone: with --subprocesses py-spy keeps its reason to itself."""
         words = [self._tool, "dump", "--nonblocking", "--pid", str(self._device.program_pid)]
         try:
-            done = subprocess.run(
-                words, capture_output=True, text=True, errors="replace", timeout=ASK_S, check=False
-            )
+            code, complaint = tried(words, ASK_S)
         except (OSError, subprocess.TimeoutExpired) as error:
             return refused(str(error), self._device, _version())
-        said = done.stderr if done.returncode else self._said  # one stack it did get
+        said = complaint if code else self._said  # one stack it did get
         return refused(said, self._device, _version())
 
 

@@ -9,19 +9,19 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from probe.asking import Asking
 from probe.celsius import of_milli
 from probe.errors import NoData, OtherDevice
 from probe.hwmon import chips
-from probe.kernel_file import KernelFile, read_integer, read_text
+from probe.kernel_file import KernelFile, read_integer
 from probe.model import Device, Sample
-from probe.tool import ask
+from probe.raspberry_pi import firmware
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-RASPBERRY: Final = re.compile(r"Raspberry Pi")
+    from probe.asking import Asking
+
 THROTTLED: Final = ("vcgencmd", "get_throttled")
 ANSWER: Final = re.compile(r"throttled=0x([0-9a-fA-F]{1,8})")
 FLAGS: Final = ("under-voltage", "clock capped", "throttled", "soft temperature limit")
@@ -49,10 +49,7 @@ class Firmware:
     @classmethod
     def found(cls, device: Device) -> Firmware:
         """Return the firmware of a Raspberry Pi; raises `NoData` where it does not answer."""
-        model = read_text(device.path("/proc/device-tree/model")) or ""
-        if not RASPBERRY.match(model):
-            raise OtherDevice("not a Raspberry Pi")
-        asking = Asking(device, lambda over: ask(device, THROTTLED, over=over))
+        asking = firmware(device, *THROTTLED)
         text = asking.first()
         before = flags(text)
         if before is None:
@@ -114,7 +111,7 @@ class OverCurrent:
         for folder in _hwmon(device, "soctherm_oc"):
             for name, label in OVER_CURRENT.items():
                 before = read_integer(folder / name)
-                if before is not None:
+                if before is not None and label not in counters:  # of the first chip
                     with suppress(OSError):
                         counters[label] = (KernelFile(folder / name), before)
         if not counters:

@@ -78,6 +78,7 @@ class Arrivals:
         self._waiting: queue.Queue[tuple[Packet[Any], int] | None] = queue.Queue()
         self._read_bytes = self._taken_bytes = 0  # one thread writes each
         self._wanted = threading.Event()
+        self._over, self._ending = threading.Event(), threading.Lock()
         if self.camera:  # it runs since it was opened: what it takes before the start is let go
             self._begin_to_read()
 
@@ -105,6 +106,12 @@ class Arrivals:
         self._wanted.set()
         if not self.camera:
             self._begin_to_read()
+        try:
+            yield from self._taken(stop, over)
+        finally:
+            self._over.set()
+
+    def _taken(self, stop: threading.Event, over: Callable[[], bool]) -> Iterator[Arrival]:
         begun, patient_ns = False, now_ns() + self.part.timeout
         last_ns = now_ns()
         while not stop.is_set():
@@ -164,6 +171,8 @@ class Arrivals:
         why = "the source ended"
         try:
             for packet in self.container.demux(self.stream):
+                if self._over.is_set():  # nobody takes what comes now, and it is no end to tell
+                    return
                 if self._read_bytes - self._taken_bytes > _MOST_WAITING_BYTES:
                     why = f"decoding fell {_MOST_WAITING_BYTES >> 20} MiB behind the source"
                     break
@@ -179,7 +188,11 @@ class Arrivals:
         threading.Thread(target=self._read, name="arrivals", daemon=True).start()
 
     def _end(self, why: str) -> None:
-        probe.mark("source_ended", text=why)
+        """Put on the tape why it ended: once, and only while somebody takes from it."""
+        with self._ending:
+            if not self._over.is_set():
+                probe.mark("source_ended", text=why)
+            self._over.set()
 
     def _stamp(self, packet: Packet[Any], arrived_ns: int) -> Arrival:
         pts = self._unwrapped(packet)

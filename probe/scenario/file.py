@@ -117,6 +117,14 @@ def find(reference: str, folder: Path) -> Path:
     if reference in names(folder):
         return folder / f"{reference}.toml"
     path = Path(reference)
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # too long for a name, or in a folder that may not be looked into
+        raise ScenarioError(
+            f"{reference[:80]}: {error.strerror}", remedy="name a TOML file, or one that ships"
+        ) from error
     if path.is_file():
         return path
     listing = f"`liveprobe run` takes one of {', '.join(names(folder))}, or a TOML file"

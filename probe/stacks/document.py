@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from probe.copies.timeline import NONE, Timeline
+from probe.copies.timeline import NONE
 from probe.stacks.book import Book
 from probe.stacks.chrometrace import Recording, parse
-from probe.stacks.clock import STEP_NS, Offset, bracket, fitted, homes, time_of
+from probe.stacks.clock import Offset, bracket, fitted, time_of
+from probe.stacks.within import LAG_NS, SpansOfThreads, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-    from probe.stacks.book import Thread
 
 NOTES: Final = "pyspy.json"
 """Beside the tapes: what the collector noted of its recordings, and which there are."""
@@ -34,9 +33,6 @@ MOST_BYTES_IN_ALL: Final = 2 * MOST_BYTES
 PIECE: Final = 2**20
 MOST_NOTES: Final = 4 * 2**20
 MOST_RECORDINGS: Final = 1000
-LAG_NS: Final = 2_000_000
-"""py-spy takes the time of a sample after it has read all threads, one after another, which takes
-about 1 ms for ten threads: each thread has its own lag. Our own measure."""
 LATEST_NS: Final = 2**62
 MOST_WHY: Final = 300
 _FILE: Final = re.compile(r"pyspy-\d+\.json")
@@ -68,7 +64,7 @@ def stacks_of(folder: Path, spans: pd.DataFrame, window: Mapping[str, int] | Non
     notes = _notes(folder / NOTES)
     if notes is None:
         return Stacks({}, None)
-    book, places = Book(), _Places(spans)
+    book, places = Book(), SpansOfThreads(spans)
     parts: list[_Part] = []
     rejected: list[list[str]] = []
     left = MOST_BYTES_IN_ALL
@@ -110,80 +106,6 @@ def stacks_of(folder: Path, spans: pd.DataFrame, window: Mapping[str, int] | Non
     return Stacks({"stack_samples": samples, "stacks": _stacks(book)}, summary)
 
 
-class _Places:
-    """Which span a thread was in, by the number of the thread."""
-
-    def __init__(self, spans: pd.DataFrame) -> None:
-        self.stages = sorted(spans["stage"].dropna().unique())
-        self._stage = pd.Categorical(spans["stage"], categories=self.stages).codes.astype(np.int64)
-        self._frame = spans["frame"]
-        self._start = spans["start_ns"].to_numpy(dtype=np.int64, na_value=0)
-        self._end = spans["end_ns"].to_numpy(dtype=np.int64, na_value=0)
-        self._names: dict[int, str] = {}
-        self._timelines: dict[int, tuple[Timeline, NDArray[np.int64]]] = {}
-        threads = spans["thread"].astype("string").fillna("")
-        for name, where in threads.groupby(threads).indices.items():
-            tid = str(name).rpartition(":")[2]
-            if tid.isdecimal() and len(tid) < len(str(2**31)):
-                rows = np.asarray(where, dtype=np.int64)
-                self._names[int(tid)] = str(name)
-                self._timelines[int(tid)] = Timeline(self._start[rows], self._end[rows]), rows
-
-    def spans_of(
-        self, thread: Thread, t_ns: NDArray[np.int64]
-    ) -> Callable[[int], NDArray[np.int64]] | None:
-        """Return what gives, for an offset, the row of the innermost span at each time.
-
-        It is -1 where there is none. None for a thread that says no span.
-        """
-        tid = self._tid(thread)
-        if tid is None:
-            return None
-        timeline, rows = self._timelines[tid]
-
-        def at(offset_ns: int) -> NDArray[np.int64]:
-            inside = timeline.at(t_ns + offset_ns)
-            return np.where(inside == NONE, NONE, rows[inside])
-
-        return at
-
-    def stages_at(self, span: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the number of the stage of each span, -1 for none."""
-        return np.where(span == NONE, NONE, np.append(self._stage, NONE)[span])
-
-    def columns(self, span: NDArray[np.int64]) -> dict[str, pd.api.extensions.ExtensionArray]:
-        """Return stage and frame of each span; null for none."""
-        stage, frame = pd.array(self.stages, dtype="string"), self._frame.array
-        return {
-            "stage": stage.take(self.stages_at(span), allow_fill=True),
-            "frame": frame.take(span, allow_fill=True),
-        }
-
-    def names(
-        self, threads: Sequence[Thread], thread: NDArray[np.int64]
-    ) -> pd.api.extensions.ExtensionArray:
-        """Return ``name:tid`` of each sample's thread, as spans name it where they do."""
-        said = [
-            self._names.get(self._tid(each) or -1) or f"{each.name or '?'}:{each.tid or '?'}"
-            for each in threads
-        ]
-        return pd.array(said, dtype="string").take(thread)
-
-    def _tid(self, thread: Thread) -> int | None:
-        """Return the thread's number among the spans.
-
-        One of which py-spy does not know the number is found by its name, if only one has it.
-        """
-        if thread.tid is not None:
-            return thread.tid if thread.tid in self._timelines else None
-        named = [
-            tid
-            for tid, name in self._names.items()
-            if thread.name and name == f"{thread.name}:{tid}"
-        ]
-        return named[0] if len(named) == 1 else None
-
-
 def _notes(file: Path) -> dict[str, Any] | None:
     """Return what the collector noted; None where there is nothing of it."""
     with suppress(OSError, ValueError, RecursionError):
@@ -211,7 +133,9 @@ def _pieces(file: Path, size: int) -> Iterator[str]:
             yield decoder.decode(data)
 
 
-def _read(file: Path, size: int, note: Mapping[str, Any], book: Book, places: _Places) -> _Part:
+def _read(
+    file: Path, size: int, note: Mapping[str, Any], book: Book, places: SpansOfThreads
+) -> _Part:
     recording = parse(_pieces(file, size), book)
     bounds = bracket(note, recording.end_us)
     threads, told_ns = list(book.threads), recording.t_us * 1000
@@ -246,35 +170,9 @@ def _read(file: Path, size: int, note: Mapping[str, Any], book: Book, places: _P
 
 
 def _stages(
-    places: _Places, spans_at: Callable[[int], NDArray[np.int64]], offset_ns: int
+    places: SpansOfThreads, spans_at: Callable[[int], NDArray[np.int64]], offset_ns: int
 ) -> NDArray[np.int64]:
     return places.stages_at(spans_at(offset_ns))
-
-
-def settled(
-    places: _Places,
-    spans_at: Callable[[int], NDArray[np.int64]],
-    offset_ns: int,
-    stack: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], int]:
-    """Return the span of each sample, -1 for none, and how many stand elsewhere than by their time.
-
-    The time is not known exactly. A sample that lies so near to a span's end that it may be on
-    either side of it goes to the side on which its stack mostly is.
-    """
-    span = spans_at(offset_ns)
-    stage = places.stages_at(span)
-    home = homes(stage, stack)
-    astray = stage != home
-    moved = 0
-    for step in range(STEP_NS, LAG_NS + STEP_NS, STEP_NS):
-        for sign in (-1, 1):
-            there = spans_at(offset_ns + sign * step)
-            found = astray & (places.stages_at(there) == home)
-            span[found] = there[found]
-            astray &= ~found
-            moved += int(np.count_nonzero(found))
-    return span, moved
 
 
 def _alive(samples: pd.DataFrame, notes: Mapping[str, Any]) -> pd.DataFrame:

@@ -25,6 +25,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import math
 import multiprocessing
 import os
 import shutil
@@ -229,6 +230,8 @@ def _drawn(
 
     def shift(chosen: Sequence[tuple[Side, Side]]) -> float:
         off, on = (statistic([pair[side] for pair in chosen]) for side in (0, 1))
+        if math.isinf(off):  # more than a hundredth was lost
+            return 0.0 if math.isinf(on) else -100.0
         return 100 * (on - off) / abs(off)
 
     rng, count = np.random.default_rng(7), len(sides)
@@ -238,7 +241,7 @@ def _drawn(
         at = (starts[:, None] + np.arange(BLOCK_PAIRS)).ravel()[:count] % count
         drawn.append(shift([sides[k] for k in at]))
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail])
+    low, high = np.quantile(drawn, [tail, 1 - tail], method="nearest")
     return Interval(shift(sides), float(low), float(high), count, BLOCK_PAIRS)
 
 

@@ -84,6 +84,23 @@ def test_a_program_that_fails_is_5_and_what_it_measured_is_kept(
     assert (only_run(tmp_path) / "report.html").exists()
 
 
+def test_a_crash_is_seen_where_whoever_started_us_ignores_the_end_of_children(
+    tmp_path: Path,
+) -> None:
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+        "os.execv(sys.executable, [sys.executable, '-m', 'probe', *sys.argv[1:]])"
+    )
+    crash = (sys.executable, "-c", "import os; os.abort()")
+    options = ("run", *QUICK, "-q", "--no-report", "--fail-on", "never", "--", *crash)
+    command = (sys.executable, "-c", ignoring, *options)
+    done = subprocess.run(command, cwd=tmp_path, timeout=120, check=False)
+    manifest = store.read_manifest(only_run(tmp_path))
+    assert (done.returncode, manifest["state"]) == (EXIT_PROGRAM, "program failed")
+    assert manifest["program"]["signal"] == "SIGABRT"
+    assert manifest["program"]["cpu_ns"] > 0
+
+
 def test_a_silent_program_is_no_failure(liveprobe: Call, tmp_path: Path) -> None:
     done = liveprobe("run", *QUICK, "--fail-on", "never", "--", "true")
     assert done.returncode == EXIT_OK, done.stderr

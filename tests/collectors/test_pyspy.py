@@ -20,6 +20,7 @@ import pytest
 from collectors.copies import library
 from collectors.pyspy import NOTES, TRACER, Pyspy
 from collectors.pyspy.refusal import SCOPE, refused
+from probe import spent
 from probe.errors import NoData, SwitchedOff, Unmet
 from probe.model import Device, Launch, Notice, Sample
 from probe.pyspy import Recording
@@ -363,6 +364,17 @@ def test_a_sampler_that_does_not_end_is_killed_and_what_it_wrote_is_kept(tmp_pat
     collector.attach(launch(tmp_path))
     assert collector._conclude(stuck)
     assert json.loads((tmp_path / NOTES).read_text())["recordings"] == [stuck.notes]
+
+
+def test_asking_why_nothing_is_seen_is_the_collectors_cost(tmp_path: Path) -> None:
+    collector, bill = Pyspy(), spent.Bill()
+    collector.attach(launch(tmp_path))
+    with subprocess.Popen(["sleep", "600"]) as foreign, spent.paid_by(bill):
+        collector._device = Device("local", program_pid=foreign.pid)
+        why = collector._reason()
+        foreign.kill()
+    assert "Python" in why.message
+    assert bill.cpu_ns > 0
 
 
 def test_notes_that_can_be_written_no_more_still_name_the_recording(

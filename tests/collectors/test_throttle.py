@@ -142,6 +142,20 @@ def test_over_current_counts_from_the_start(tmp_path: Path, started: Throttle) -
     started.stop()
 
 
+def test_a_second_over_current_sensor_leaves_no_file_open(
+    tmp_path: Path, started: Throttle
+) -> None:
+    for number, count in ((3, 5), (4, 100)):
+        put(tmp_path, f"/sys/class/hwmon/hwmon{number}/name", "soctherm_oc")
+        put(tmp_path, f"/sys/class/hwmon/hwmon{number}/oc1_event_cnt", count)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    started.start(Device("jetson", root=tmp_path))
+    put(tmp_path, "/sys/class/hwmon/hwmon3/oc1_event_cnt", 7)
+    assert values(started) == {("throttle.over_current", "under-voltage"): 2.0}
+    started.stop()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def test_the_trip_points_that_a_coral_passed_are_counted(tmp_path: Path, started: Throttle) -> None:
     folder = "/sys/class/apex/apex_0"
     for number, trip in enumerate((85000, 90000, 95000)):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from collectors.copies import library
-from probe import engine, spent, store, tables
+from probe import engine, interrupts, spent, store, tables
 from probe.child import Child
 from probe.errors import EnvironmentUnmet, Interrupted, NoData, RunError, UsageError
 from probe.sampling import Sampling
@@ -174,6 +174,7 @@ def press(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
     def at(moment: str, times: int) -> None:
         owner, name = AT[moment]
         real, left = getattr(owner, name), [times]
+        monkeypatch.setattr(interrupts, "ONE_WISH_S", 0)  # as if it took long to press again
 
         def pressed(*given: Any, **more: Any) -> Any:
             while left[0]:
@@ -195,6 +196,27 @@ def test_an_interrupt_before_the_program_leaves_nothing(
         engine.measure(scenario(PACED.format(count=20)), tmp_path)
     assert not isinstance(told.value, Interrupted)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_waits_for_no_collector_that_is_being_attached(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pressed, over, waited = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(_: Path) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        pressed.set()
+        over.wait(15)
+        waited.set()
+
+    monkeypatch.setattr(library, "built", lambda: tmp_path / "none.so")
+    monkeypatch.setattr(library, "try_out", slow)
+    with pytest.raises(KeyboardInterrupt):
+        engine.measure(scenario("pass", collectors=["copies"]), tmp_path / "runs")
+    assert pressed.is_set()
+    assert not waited.is_set()
+    over.set()
+    assert list((tmp_path / "runs").iterdir()) == []
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -242,6 +264,36 @@ def test_a_second_interrupt_ends_at_once_and_says_how_to_go_on(
     if moment != "stopping":  # where the last reading was not taken
         assert run.table("samples")["track"].str.startswith("cpu.").any()
     store.discard_tapes(path, path.name, tables.tape_folder(path, run.manifest))
+
+
+def test_a_terminal_that_is_closed_hangs_up_twice_and_the_program_still_ends_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = """
+import signal, sys
+def end(number, frame):
+    print("asked to end", flush=True)
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+"""
+    begun = threading.Event()
+
+    def hang_up(progress: engine.Progress) -> None:
+        if progress.phase is not engine.Phase.LOADING and not begun.is_set():
+            begun.set()
+            signal.raise_signal(signal.SIGHUP)
+            signal.raise_signal(signal.SIGHUP)
+
+    monkeypatch.setattr(interrupts, "ONE_WISH_S", 60)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        program = scenario(ends + PACED.format(count=10**6))
+        run = measured(engine.measure(program, tmp_path, progress=hang_up))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert run.manifest["state"] == run.manifest["program"]["outcome"] == "interrupted"
+    assert (run.path / "program.out").read_text() == "asked to end\n"
+    assert run.manifest["program"]["signal"] is None
 
 
 def test_a_signal_that_is_to_be_ignored_stays_ignored(tmp_path: Path) -> None:
@@ -299,6 +351,25 @@ def test_a_killed_harness_leaves_a_run_that_recovers_and_no_program(tmp_path: Pa
     assert run.table("samples")["track"].str.startswith("cpu.").any()
     store.discard_tapes(path, path.name, folder)
     assert not folder.exists()
+
+
+def test_a_program_that_cannot_be_put_on_record_is_not_left_running(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real, pids = store.write_json, list[int]()
+
+    def full(file: Path, document: dict[str, Any]) -> None:
+        if (document.get("program") or {}).get("pid") is not None:
+            pids.append(document["program"]["pid"])
+            raise EnvironmentUnmet("run.json: no space left on device")
+        real(file, document)
+
+    monkeypatch.setattr(store, "write_json", full)
+    with pytest.raises(EnvironmentUnmet, match="no space left"):
+        engine.measure(scenario("import time; time.sleep(60)"), tmp_path)
+    (pid,) = pids
+    assert not Path(f"/proc/{pid}").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_impossible_requests_leave_nothing_behind(tmp_path: Path) -> None:

@@ -237,6 +237,10 @@ class Attached(Steady):
         return {"taken": self.count > 0, "of": (1, 2)}
 
 
+class Named(Attached):
+    name = "named"
+
+
 class Unattachable(Attached):
     name = "unattachable"
 
@@ -358,6 +362,13 @@ def test_a_collector_that_does_not_attach_is_left_behind(monkeypatch: pytest.Mon
     fine, slow = sampling.documents()
     assert (fine["outcome"], slow["outcome"]) == ("ok", "failed")
     assert "not attached within" in slow["reason"]
+
+
+def test_once_it_is_over_no_further_collector_is_attached() -> None:
+    CALLS.clear()
+    sampling = Sampling([Attached(), Named()])
+    assert sampling.attach(LAUNCH, lambda: bool(CALLS)) == {"WORD": "/tapes"}
+    assert CALLS == ["attach attached program"]
 
 
 class Once(Steady):

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import resource
+import subprocess
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from probe import tool
+from probe import spent, tool
 from probe.errors import NoData
 from probe.model import Device
 
@@ -87,6 +88,18 @@ def test_a_captured_tree_answers_with_recordings_and_runs_nothing(
         "throttled=0x0\n", encoding="utf-8"
     )
     assert tool.ask(Device("pi", root=root), ["vcgencmd", "get_throttled"]) == "throttled=0x0"
+
+
+def test_what_a_tool_that_is_tried_complains_of_and_costs_is_known(on_path: Path) -> None:
+    script(on_path, "moaning", 'echo aside; echo "no $WORD" >&2; exit 3')
+    script(on_path, "hanging", "exec sleep 600")
+    bill = spent.Bill()
+    with spent.paid_by(bill):
+        moaned = tool.tried([str(on_path / "moaning")], 60.0, {"WORD": "luck"})
+        assert moaned == (3, "no luck\n")
+        assert bill.cpu_ns > 0
+        with pytest.raises(subprocess.TimeoutExpired):
+            tool.tried([str(on_path / "hanging")], 0.2)
 
 
 def test_a_path_among_the_words_is_no_folder() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from probe.homes import without_homes
 from probe.store import Run
 from reports.page import privacy
 from reports.page.subject import Subject
@@ -12,8 +13,10 @@ from reports.sections import method
     ("text", "clean"),
     [
         ("/home/alice/clips/a.mp4", "~/clips/a.mp4"),
-        ("at '/Users/Bob Smith/x', line 3", "at '~ Smith/x', line 3"),
+        ("at '/Users/Bob Smith/x', line 3", "at '~/x', line 3"),
+        ("/Users/Bob and /home/eve", "~ and ~"),
         ("/root/.cache and /rootfs", "~/.cache and /rootfs"),
+        ("/proc/1/root/etc", "/proc/1/root/etc"),
         ("/sys/class/thermal", "/sys/class/thermal"),
         ("rtsp://eve:secret@10.0.0.2/cam", "rtsp://10.0.0.2/cam"),
     ],
@@ -26,6 +29,24 @@ def test_a_home_folder_may_be_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/data/people/eve")
     assert privacy.redacted("at '/data/people/eve/clip.mp4'") == "at '~/clip.mp4'"
     assert privacy.redacted("/data/people/evelyn") == "/data/people/evelyn"
+    assert "eve" not in privacy.redacted("/host/data/people/eve/clip.mp4 (/data/people/eve).")
+    assert privacy.redacted("/data/people/eve.old") == "/data/people/eve.old"
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("/data/clips and /database", "~/clips and /database"),
+        ("/mnt/data/models/x", "/mnt/data/models/x"),
+        ("/sys/class/net/data", "/sys/class/net/data"),
+        ("file:///data/x", "file://~/x"),
+    ],
+)
+def test_a_home_of_one_folder_is_no_other_of_its_name(
+    text: str, clean: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/data")
+    assert without_homes(text) == clean
 
 
 def test_a_process_without_a_home_loses_no_path(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from collectors.copies import Copies, counters, library
-from probe import tape
+from probe import spent, tape
 from probe.errors import NoData, SwitchedOff
 from probe.model import Attaching, Device, Launch, Stating
 from probe.scenario import Scenario
@@ -161,6 +161,13 @@ def test_a_library_that_ends_programs_is_not_put_into_one(
     monkeypatch.setattr(library, "HOME", tmp_path)
     with pytest.raises(NoData, match="ended with 3"):
         Copies().attach(launch(tmp_path / "tapes"))
+
+
+def test_the_program_that_is_started_to_try_it_is_the_collectors_cost(interposer: Path) -> None:
+    bill = spent.Bill()
+    with spent.paid_by(bill):
+        library.try_out(interposer)
+    assert bill.cpu_ns > 0
 
 
 @pytest.mark.parametrize("name", ["with space", "with:colon", "with$ORIGIN"])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import resource
 import signal
 import sys
 import time
@@ -220,6 +221,26 @@ def test_a_chip_that_is_not_there_and_a_library_that_is_not_are_errors(
     _, (chip,) = answers(asked(Path(sys.executable), "0000:02:00.0"))
     assert chip.errors == {"device": "Refused: HAILO_INVALID_ARGUMENT"}
     assert (chip.ts0, chip.ts1, chip.watts) == (None, None, None)
+
+
+def test_an_answer_is_waited_for_beyond_a_thousand_open_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2048:
+        pytest.skip(f"no process may open more than {hard} files here")
+    library(tmp_path, monkeypatch)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    taken: list[int] = []
+    try:
+        while not taken or taken[-1] < 1024:
+            taken.append(os.dup(0))
+        _, (chip,) = answers(asked(Path(sys.executable)))
+    finally:
+        for each in taken:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert chip.architecture == "HAILO8L"
 
 
 def test_a_process_that_cannot_run_ends_its_answers() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -16,6 +17,7 @@ from probe.devices import answer
 from probe.devices import copying as copying_module
 from probe.devices.copying import copying
 from probe.devices.doctor import OTHER_DEVICE, check, examine
+from probe.devices.kinds import of_device
 from probe.devices.surroundings import (
     LIMITED,
     MISSING,
@@ -174,6 +176,44 @@ def test_where_a_collector_names_no_place_the_rows_of_this_kind_of_device_do() -
     document = examine(Device("tree", DEVICES / "raspberry-pi-5"), wait_s=0)
     row = next(each for each in document["tracks"] if each["track"] == "throttle.capped")
     assert row["source"] == "/sys/devices/system/cpu/cpufreq/policy*/scaling_max_freq"
+
+
+def kinds(board: str, soc: str | None, cpu: str | None) -> set[str]:
+    """Return the kinds of the support matrix that are this device by name."""
+    rows = [{"device": row.device} for each in collectors.discover() for row in each.support]
+    nothing: dict[str, Any] = {"board": None, "soc": None, "cpu": None, "accelerators": []}
+    device = {**nothing, "board": board, "soc": soc, "cpu": cpu}
+    found, anywhere = of_device(rows, device), of_device(rows, nothing)
+    return {row["device"] for row in found if row not in anywhere}
+
+
+PI = {"Raspberry Pi"}
+ARM, AMD = "Arm cores (Raspberry Pi 5, RK3588)", "AMD processors, Zen 4 and newer"
+V3D = "Raspberry Pi 4, Raspberry Pi 5 (V3D)"
+X86 = "Intel and AMD processors"
+
+
+@pytest.mark.parametrize(
+    ("board", "soc", "cpu", "expected"),
+    [
+        ("Dell Inc. Inspiron 15 3520", None, "Intel Core i5-1235U", {X86, "Intel processors"}),
+        ("Orange Pi 5", "rockchip,rk3588s", "4x Cortex-A55 + 4x Cortex-A76",
+         {ARM, "RK3588, RK3568, RK3399", "Rockchip RK3588, RK356x"}),
+        ("Supermicro H13SSL-N", None, "AMD EPYC 9354", {X86, AMD}),
+        ("Firefly Aio", None, None, set()),
+        ("Raspberry Pi 4 Model B Rev 1.5", "brcm,bcm2711", "4x Cortex-A72", PI | {V3D}),
+        ("Raspberry Pi 5 Model B Rev 1.0", "brcm,bcm2712", "4x Cortex-A76",
+         PI | {V3D, ARM, "Raspberry Pi 5"}),
+        ("Framework Laptop 13", None, "AMD Ryzen AI 9 HX 370 w/ Radeon 890M",
+         {X86, AMD, "AMD Ryzen AI"}),
+        ("NVIDIA Jetson Orin Nano Developer Kit", "nvidia,tegra234", "6x Cortex-A78AE",
+         {"Jetson", "Jetson up to Orin"}),
+    ],
+)  # fmt: skip
+def test_a_kind_of_device_is_named_in_whole_words(
+    board: str, soc: str | None, cpu: str | None, expected: set[str]
+) -> None:
+    assert kinds(board, soc, cpu) == expected
 
 
 def test_a_track_without_a_value_in_the_trial_says_so() -> None:

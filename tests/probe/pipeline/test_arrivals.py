@@ -186,15 +186,59 @@ def silent(part: SourcePart) -> Any:
     source: Any = object.__new__(Arrivals)
     source.part, source.camera = part, part.kind == "camera"
     source._waiting, source._wanted = queue.Queue(), threading.Event()
+    source._over, source._ending = threading.Event(), threading.Lock()
     source._read_bytes = source._taken_bytes = 0
     source._read = lambda: None
     return source
 
 
-def test_a_camera_that_gives_nothing_has_failed_after_its_timeout() -> None:
+@pytest.fixture
+def ends(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return why sources ended, as they say it."""
+    said: list[str] = []
+    monkeypatch.setattr("probe.mark", lambda name, *, text: said.append(f"{name}: {text}"))
+    return said
+
+
+def test_a_camera_that_gives_nothing_has_failed_after_its_timeout(ends: list[str]) -> None:
     """As the kernel's vivid does with all its buffers dropped: nobody ends the wait for one."""
     source = silent(SourcePart(kind="camera", timeout=0.2))
     assert list(source.packets(threading.Event(), lambda: False)) == []
+    source._end("the source failed: No such device")
+    assert ends == ["source_ended: it gave no picture for 0.2 s"]
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_only_what_somebody_takes_can_fall_behind(
+    taken: bool, clips: Any, ends: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program drains for seconds after the last frame; a camera goes on all that time."""
+    monkeypatch.setattr("probe.pipeline.arrivals._MOST_WAITING_BYTES", 0)
+    with av.open(str(clips.make(count=3))) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    source = silent(SourcePart(kind="camera"))
+    left = threading.Event()
+
+    class Camera:
+        def demux(self, stream: object) -> Iterator[Any]:
+            yield packets[0]
+            assert left.wait(60)
+            yield from packets[1:]
+
+    source.container, source.stream = Camera(), None
+    source._stamp = lambda packet, arrived_ns: Arrival(packet, packet.pts, arrived_ns, arrived_ns)
+    source._wanted.set()
+    del source._read
+    reader = threading.Thread(target=source._read)
+    reader.start()
+    found = source.packets(threading.Event(), lambda: False)
+    assert next(found).packet is packets[0]
+    if not taken:
+        found.close()
+    left.set()
+    reader.join(60)
+    behind = ["source_ended: decoding fell 0 MiB behind the source"]
+    assert (ends, source._waiting.empty()) == ((behind, False) if taken else ([], True))
 
 
 def test_what_a_camera_took_before_the_start_is_let_go(clips: Any) -> None:

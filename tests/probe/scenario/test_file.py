@@ -212,6 +212,12 @@ def test_an_override_of_no_key_is_refused(item: str, said: str) -> None:
     assert said in str(problems(DEFAULT, item))
 
 
+@pytest.mark.parametrize("reference", ["x" * 300, f"{__file__}/x"])
+def test_a_name_that_the_system_refuses_is_an_error(reference: str) -> None:
+    with pytest.raises(ScenarioError, match=r"too long|Not a directory"):
+        loaded(reference)
+
+
 def test_names_that_are_nearly_right_and_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match="did you mean live-background-blur"):
         loaded("live-blur")
