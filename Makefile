@@ -26,8 +26,8 @@ $(VENV)/.bench: $(VENV)/.develop
 demo: $(VENV)/.run  ## run a live and a generating pipeline; ends with a report
 	$(BIN)/liveprobe demo -o runs
 
-test: $(VENV)/.develop  ## run the tests
-	$(BIN)/python -m pytest
+test: $(VENV)/.develop  ## run the tests, two files at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/.develop  ## tests with independent witnesses: valgrind, bpftrace (root), long runs
 	$(BIN)/python -m pytest -m slow
