@@ -19,6 +19,10 @@
  * malloc family; writes of devices. What a stage costs more while it is watched stands in neither
  * its start nor its end, but its first write to each page takes a page fault.
  *
+ * A thread that ends leaves its stages: from its last destructor on, before anybody who joins it
+ * goes on, they are nobody's. The kernel knows its number for a while longer, and is asked only
+ * about those that end without destructors.
+ *
  * One lock guards all; whoever holds it is busy, so that a signal handler passes by.
  */
 #include "deep.h"
@@ -109,7 +113,7 @@ static uint32_t name_of(const char *stage)
     return lp_deep->names++;
 }
 
-/* Its thread ended inside of its stages: nobody will say that they ended. */
+/* Its thread ended inside of its stages: they were never left, and are not summed up. */
 void lp_deep_forget(Worker *worker)
 {
     for (uint32_t i = 0; i < worker->depth && i < MOST_DEPTH; i++)
@@ -237,6 +241,28 @@ EXPORT void liveprobe_stage_exit(void)
         if (lp_deep->open > 0)
             lp_begin_epoch();
     }
+    lp_deep_release(error);
+}
+
+/* Where a thread's stages end with it, an epoch ends too. */
+void lp_deep_thread_ends(void)
+{
+    int error;
+    if (lp_deep_serial == 0)
+        return;
+    if (lp_deep_watching())
+        lp_flush_rows();
+    if (!lp_deep_acquire(&error))
+        return;
+    Worker *worker = my_worker(false);
+    if (worker != NULL) {
+        if (lp_deep->open > 0)
+            lp_end_epoch(true);
+        lp_deep_forget(worker);
+        if (lp_deep->open > 0)
+            lp_begin_epoch();
+    }
+    lp_deep_serial = 0;
     lp_deep_release(error);
 }
 

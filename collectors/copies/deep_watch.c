@@ -43,7 +43,7 @@ static bool range_before(const void *a, const void *b)
 
 /* ---- epochs and what was written in them ---- */
 
-/* A thread that ended inside a stage works no more. */
+/* A thread that ended inside a stage, by the system call itself, works no more. */
 static bool is_alive(Worker *worker, long process)
 {
     if (worker->tid == 0 ||

@@ -292,6 +292,7 @@ void lp_deep_copied(const Copy *copy); /* record.c tells of each copy, nested on
  * happens, of a deallocation */
 void lp_deep_allocated(const Range *range, size_t copied);
 void lp_deep_freed(uintptr_t start);
+void lp_deep_thread_ends(void); /* threads.c tells of the calling one: it leaves its stages */
 
 /* ---- parts (start.c calls these in this order; the last three at the end of the process) ---- */
 

@@ -164,6 +164,7 @@ static void end_thread(void *value)
         pthread_setspecific(dying, node);
         return;
     }
+    lp_deep_thread_ends();
     bool inside = lp_here.busy != 0; /* cancelled amid our own code: what is there may be torn */
     lp_enter();
     if (lp_node_change(node, NODE_LIVE, NODE_TAKEN)) {

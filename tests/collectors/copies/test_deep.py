@@ -89,7 +89,12 @@ def ranges(tapes: list[tape.Tape]) -> list[tuple[int, int]]:
     ]
 
 
-@pytest.mark.parametrize("which", ["inside", "rows", "nested", "fork", "moved", "gone", "between"])
+WHICH = [
+    "inside", "rows", "nested", "fork", "moved", "between", "gone", "gone_meanwhile", "gone_first",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("which", WHICH)
 def test_the_pages_of_a_stage_are_exact(traced: Traced, compiled: Compiled, which: str) -> None:
     done, tapes = traced([compiled(PROGRAM), which], env=EVERY_FRAME)
     tapes = [one for one in tapes if one.header.pid == tapes[0].header.pid]

@@ -218,6 +218,41 @@ static void gone(void)
     expect("after", 0, 3, 0);
 }
 
+/* It ends while another stage is at work, which is alone again from then on. */
+static void gone_meanwhile(void)
+{
+    pthread_t thread;
+    enter("around", 0);
+    loop(first, 2 * PAGE, 4);
+    pthread_create(&thread, NULL, vanish, NULL);
+    pthread_join(thread, NULL);
+    loop(second, 3 * PAGE, 4);
+    leave();
+    expect("around", 0, 5, 0);
+}
+
+/* The first thread ends inside its stage. The kernel finds its number until the process ends, as it
+ * finds that of any thread for a while after it was joined. */
+static void *remain(void *ended)
+{
+    pthread_join(*(pthread_t *)ended, NULL);
+    enter("after", 0);
+    loop(second, 3 * PAGE, 4);
+    leave();
+    expect("after", 0, 3, 0);
+    exit(0);
+}
+
+static void gone_first(void)
+{
+    static pthread_t mine;
+    pthread_t thread;
+    mine = pthread_self();
+    pthread_create(&thread, NULL, remain, &mine);
+    vanish(NULL);
+    pthread_exit(NULL);
+}
+
 /* Every thread, on every frame: a buffer, a copy of eight pages, a free. */
 enum { STORMS = 6, FRAMES = 60 };
 
@@ -302,7 +337,8 @@ int main(int count, char **arguments)
         {"two_stages", two_stages}, {"kernel", kernel}, {"inside", inside}, {"rows", rows},
         {"nested", nested}, {"threads", threads}, {"fork", forks}, {"moved", moved},
         {"descriptors", descriptors}, {"gone", gone}, {"storm", storm},
-        {"between", between}, {"far_apart", far_apart},
+        {"between", between}, {"far_apart", far_apart}, {"gone_meanwhile", gone_meanwhile},
+        {"gone_first", gone_first},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(known[i].name, which) == 0)
