@@ -36,7 +36,7 @@ class Disk:
         Track("disk.read", "bytes/s", "Read from disks"),
         Track("disk.written", "bytes/s", "Written to disks"),
     )
-    period_ns = 500_000_000
+    period_ns = 1_000_000_000
     sensitive = False
     support = (
         Support(

@@ -3,7 +3,7 @@
 Works on any Linux. `/proc/<pid>/status` gives what is resident, the peak and what is swapped out,
 `/proc/<pid>/stat` the page faults, `/proc/<pid>/smaps_rollup` the proportional share (a page that n
 processes share counts as 1/n), `/proc/meminfo` what the machine has left. The proportional share is
-read every 5 s: the kernel walks all pages for it and holds the program's memory lock meanwhile.
+read every 30 s: the kernel walks all pages for it and holds the program's memory lock meanwhile.
 Resident sizes of a program with many threads lag by some pages a thread (the kernel adds them up
 lazily).
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MEMINFO: Final = "/proc/meminfo"
 KIBIBYTE: Final = 1024
-PROPORTIONAL_PERIOD_NS: Final = 5_000_000_000
+PROPORTIONAL_PERIOD_NS: Final = 30_000_000_000
 MINOR_FIELD: Final = 7
 MAJOR_FIELD: Final = 9
 """Places of minflt and majflt among the fields after the name (proc(5): 10 and 12)."""
@@ -57,7 +57,7 @@ class Memory:
         # The kernel's own estimate of what new programs can have.
         Track("memory.available", "bytes", "Memory that the machine has left", Grade.DERIVED),
     )
-    period_ns = 500_000_000
+    period_ns = 1_000_000_000
     sensitive = False
     support = (
         Support("any Linux", tuple(SIZES.values()), "/proc/<pid>/status", Seen.HARDWARE),

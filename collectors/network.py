@@ -38,7 +38,7 @@ class Network:
         Track("network.sent", "bytes/s", "Sent"),
         Track("network.lost", "count/s", "Packets with errors, or dropped"),
     )
-    period_ns = 500_000_000
+    period_ns = 1_000_000_000
     sensitive = False
     support = (
         Support("any Linux", tuple(track.name for track in tracks), "/proc/<pid>/net/dev",

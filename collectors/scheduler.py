@@ -13,13 +13,15 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from probe.errors import NoData
-from probe.family import Family, Member, family
+from probe.family import Family, family
 from probe.kernel_file import integer, read_text
 from probe.model import Device, Sample, Seen, Support, Track
+from probe.thread_files import ThreadFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
+
+    from probe.thread_files import Key
 
 SWITCHES: Final = re.compile(
     r"^(voluntary|nonvoluntary)_ctxt_switches:\s+([0-9]{1,20})$", re.MULTILINE
@@ -45,7 +47,7 @@ class Scheduler:
         Track("scheduler.voluntary", "count/s", "Switches of threads that waited"),
         Track("scheduler.involuntary", "count/s", "Switches of threads that lost the core"),
     )
-    period_ns = 500_000_000
+    period_ns = 1_000_000_000
     sensitive = False
     support = (
         Support(
@@ -59,7 +61,8 @@ class Scheduler:
 
     def __init__(self) -> None:
         self._family: Family | None = None
-        self._before: dict[tuple[Member, int], tuple[int, Counts]] = {}
+        self._files = ThreadFiles("schedstat", "status")
+        self._before: dict[Key, tuple[int, Counts]] = {}
 
     def start(self, device: Device) -> None:
         """Look at the program's first thread; raises `NoData` where the kernel keeps no count."""
@@ -82,30 +85,20 @@ class Scheduler:
         """Yield what each thread waited and how often it switched since the last reading."""
         before, self._before = self._before, {}
         for member in self._family.members(t_ns) if self._family is not None else ():
-            for tid, name, now in threads(member.folder / "task"):
-                key = (member, tid)
+            for key, _, (schedstat, status) in self._files.of(member):
+                now, name = counts(schedstat, status), NAME.search(status)
+                if now is None:
+                    continue
                 self._before[key] = (t_ns, now)
                 if key in before:
-                    yield from _rates(f"{name}:{tid}", before[key], (t_ns, now))
+                    label = f"{name[1] if name else ''}:{key.tid}"
+                    yield from _rates(label, before[key], (t_ns, now))
+        self._files.forget_ended()
 
     def stop(self) -> None:
-        """Forget the program."""
+        """Close the files, and forget the program; safe twice."""
+        self._files.close()
         self._family = None
-
-
-def threads(folder: Path) -> Iterator[tuple[int, str, Counts]]:
-    """Yield (thread id, name, counts) from a `task` folder; what vanishes meanwhile is skipped."""
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError:
-        return
-    for entry in entries:
-        tid = integer(entry.name)
-        status = read_text(entry / "status") or ""
-        found = counts(read_text(entry / "schedstat") or "", status)
-        name = NAME.search(status)
-        if tid is not None and found is not None:
-            yield tid, name[1] if name else "", found
 
 
 def counts(schedstat: str, status: str) -> Counts | None:

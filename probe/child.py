@@ -82,7 +82,7 @@ class Child:
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end; say whether it came."""
-        return wait_until(lambda: not self.running(), seconds)
+        return wait_until(lambda: not self.running(), seconds, self.pid)
 
     def stop(self, patience_s: float) -> None:
         """End the program and its session: SIGTERM, then SIGKILL after `patience_s`."""

@@ -30,12 +30,13 @@ def conclude(session: Session, child: Child, sampling: Sampling) -> None:
     outcome = manifest["program"]["outcome"]
     states = {"ended": "complete", "stopped": "complete", INTERRUPTED: "interrupted"}
     manifest["state"] = states.get(outcome, "program failed")
-    manifest["collectors"] = sampling.documents()
     manifest["clocks"].update(clock_pair("end"))
     harness = manifest["harness"]
     of_ours = spent.of_everything_ns() - (child.cpu_ns or 0)  # tools of collectors count as ours
     harness["cpu_ns"] = of_ours - harness["cpu_ns"]
     harness["wall_ns"] = time.monotonic_ns() - manifest["clocks"]["start_monotonic_ns"]
+    sampling.conclude()
+    manifest["collectors"] = sampling.documents()
     manifest["program"].update(
         exit_code=child.exit_code,
         signal=child.signal_name,

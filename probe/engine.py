@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
     from probe.scenario import Scenario
 
-POLL_S: Final = 0.1
+POLL_S: Final = 0.25
+LOOK_NS: Final = 10**9
+LOOKS_PER_HANG: Final = 4
+"""How often it is looked how far the tapes have come, once they have a frame: a look reads them."""
 SPILL_NS: Final = 2 * 10**9
 """How often the collectors' readings are put where a killed harness leaves them."""
 STOP_PATIENCE_S: Final = 3.0
@@ -203,12 +206,14 @@ def _watch(session: Session, child: Child, sampling: Sampling, device: Device) -
 
 def _until_over(session: Session, child: Child, sampling: Sampling) -> str:
     watch, course = Watch(session.tapes), Course(session.scenario, session.manifest["bounds"])
-    seen, moved_ns, spilled_ns = 0, child.started_ns, child.started_ns
+    seen, looked_ns, moved_ns, spilled_ns = 0, 0, child.started_ns, child.started_ns
+    every_ns = min(LOOK_NS, session.scenario.run.hang // LOOKS_PER_HANG)
     while child.running():
         now = time.monotonic_ns()
-        records = watch.records()
-        if records != seen:
-            seen, moved_ns = records, now
+        if watch.first_ns is None or now - looked_ns >= every_ns:
+            looked_ns, records = now, watch.records()
+            if records != seen:
+                seen, moved_ns = records, now
         if now - spilled_ns > SPILL_NS:
             spilled_ns = now
             sampling.spill(session.tapes / store.SPILL)

@@ -23,6 +23,7 @@ class Entry:
     remedy: str | None = None
     calls: int = 0
     cpu_ns: int = 0
+    after_ns: int = 0
     bill: Bill = field(default_factory=Bill)
     wall_ns: int = 0
     slowest_ns: int = 0
@@ -36,7 +37,10 @@ class Entry:
     rows: list[tuple[str, str, int, float | None]] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
-        """Return the collector's entry in run.json."""
+        """Return the collector's entry in run.json.
+
+        "cpu_ns" was spent while the program ran, "cpu_after_ns" when it had ended.
+        """
         collector = self.collector
         document = {
             "name": collector.name,
@@ -51,6 +55,7 @@ class Entry:
             "sensitive": collector.sensitive,
             "calls": self.calls,
             "cpu_ns": self.cpu_ns + self.bill.cpu_ns,
+            "cpu_after_ns": self.after_ns,
             "wall_ns": self.wall_ns,
             "slowest_ns": self.slowest_ns,
         }

@@ -277,11 +277,22 @@ class Sourced(Protocol):
 
 
 @runtime_checkable
+class Deferring(Protocol):
+    """A collector that takes what it reads as it is, and looks at it when nobody is disturbed."""
+
+    def work_out(self) -> Iterable[Sample | Notice]:
+        """Yield what it put off, each with its time; called once, after `stop`.
+
+        The program has ended then. Of a harness that is killed before, it is lost.
+        """
+
+
+@runtime_checkable
 class Stating(Protocol):
     """A collector that has more to say of a run than samples."""
 
     def facts(self) -> Mapping[str, Any]:
-        """Return JSON values for its entry in run.json; called once, after `stop`."""
+        """Return JSON values for its entry in run.json; called once, when all else is over."""
 
 
 @dataclass(frozen=True)

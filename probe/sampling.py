@@ -15,6 +15,7 @@ from probe.homes import document_without_homes
 from probe.model import (
     Attaching,
     Collector,
+    Deferring,
     Device,
     Event,
     Lacking,
@@ -34,6 +35,11 @@ LOOK_S: Final = 0.05
 """How often it is looked whether a collector's call is still wanted."""
 WAIT_S: Final = 3.0
 """A collector that does not return from a call within this is left behind, and said so."""
+STAGGER_NS: Final = 2_000_000
+"""How long after one collector the next one reads: long enough for the one to be done, so that they
+do not wait for each other, and short enough for one interruption of the program to serve all."""
+LEAST_SHARE: Final = 0.25
+"""Of its period must pass between two readings of a collector."""
 ATTACH_WAIT_S: Final = 20.0
 """The same before the program starts: a collector may try out there what it will put into it."""
 
@@ -51,6 +57,7 @@ class Sampling:
         self._records = [Entry(collector) for collector in ordered]
         self._threads: dict[str, threading.Thread] = {}
         self._attached: set[str] = set()
+        self._whole: list[Entry] = []
         self._over = {record.collector.name: threading.Event() for record in self._records}
         self.events: list[Event] = []
         self.unmet: list[tuple[str, Unmet]] = []
@@ -130,8 +137,24 @@ class Sampling:
             thread.join(WAIT_S)
             if thread.is_alive():
                 self._failed(record, f"a call did not return within {WAIT_S:g} s")
-            elif isinstance(record.collector, Stating) and record.outcome == "ok":
-                self._fenced(record, partial(_state, record, record.collector))
+            elif record.outcome == "ok":
+                self._whole.append(record)
+
+    def conclude(self) -> None:
+        """Let collectors work out what they put off, then say what they have to say; after `stop`.
+
+        This costs the program nothing, and is not counted among what they cost it.
+        """
+        while self._whole:
+            record = self._whole.pop()
+            collector = record.collector
+            cost = record.cpu_ns, record.wall_ns, record.slowest_ns
+            if isinstance(collector, Deferring):
+                self._fenced(record, partial(self._work_out, record, collector))
+            if isinstance(collector, Stating):
+                self._fenced(record, partial(_state, record, collector))
+            record.after_ns = record.cpu_ns - cost[0]
+            record.cpu_ns, record.wall_ns, record.slowest_ns = cost
 
     def _stop_alone(self, record: Entry) -> None:
         """Stop a collector that has no thread: on one of its own, for that call may hang too."""
@@ -177,6 +200,15 @@ class Sampling:
             self._loop(record)
         self._fenced(record, record.collector.stop)
 
+    def _until_beat_ns(self, record: Entry, period_ns: int) -> int:
+        """Return how long it is until a collector is to read next.
+
+        All keep to the multiples of their periods of CLOCK_MONOTONIC, one shortly after another.
+        """
+        mine_ns = self._records.index(record) * STAGGER_NS
+        left_ns = period_ns - (time.monotonic_ns() - mine_ns) % period_ns
+        return left_ns if left_ns >= LEAST_SHARE * period_ns else left_ns + period_ns
+
     def _begun_late(self, record: Entry) -> None:
         """Count a collector that was given up before it started: what it reads now is measured."""
         if record.outcome == "failed" and not self._over[record.collector.name].is_set():
@@ -185,7 +217,6 @@ class Sampling:
 
     def _loop(self, record: Entry) -> None:
         over, period_ns = self._over[record.collector.name], record.collector.period_ns
-        due = time.monotonic()
         while True:
             last = over.is_set()
             if not self._fenced(record, partial(self._sample, record)):
@@ -195,8 +226,7 @@ class Sampling:
             if period_ns is None:
                 over.wait()
                 continue
-            due = max(due + period_ns / 1e9, time.monotonic())
-            over.wait(due - time.monotonic())
+            over.wait(self._until_beat_ns(record, period_ns) / 1e9)
 
     def _sample(self, record: Entry) -> None:
         before = time.monotonic_ns()
@@ -210,6 +240,11 @@ class Sampling:
             if now - before > WAIT_S * 1e9:
                 took = f"a call took {(now - before) / 1e9:.1f} s; nothing was read meanwhile"
                 self._notice(record, f"{record.collector.name}: {took}", {}, now)
+
+    def _work_out(self, record: Entry, collector: Deferring) -> None:
+        now = time.monotonic_ns()
+        for each in collector.work_out():
+            self._keep(record, (each,), now)
 
     def _keep(self, record: Entry, seen: Sequence[Sample | Notice], middle: int) -> None:
         for each in seen:

@@ -50,7 +50,7 @@ class Copies:
 
     name = "copies"
     tracks = (Track("copies.traffic", "bytes/s", "Bytes copied by the program's processes"),)
-    period_ns = 500_000_000
+    period_ns = 1_000_000_000
     sensitive = False
     support = (
         Support(

@@ -9,30 +9,28 @@ Elsewhere both come from `stat`, in steps of 10 ms: of 250 ms a step is 4 %.
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from probe.cpu_clock import of_process_ns
-from probe.kernel_file import KernelFile, integer, read_text
+from probe.kernel_file import integer, read_text
+from probe.thread_files import ThreadFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from probe.family import Member
+    from probe.thread_files import Key
 
 TICK_NS: Final = 10_000_000
 """What one unit of /proc/<pid>/stat means to user space on every Linux (USER_HZ is 100)."""
 USER_FIELD: Final = 11
 SYSTEM_FIELD: Final = 12
 """Places of utime and stime among the fields after the name (proc(5): 14 and 15)."""
-MOST_OPEN: Final = 256
-"""Files that are kept open; a process may often have 1,024 in all. Further ones are opened for each
-reading, which costs more."""
 NAMED_NS: Final = 10**9
-"""A thread may be named after its start: how old the name may be that is known of it."""
+"""A thread may be named after its start: its name is read again a second after it was met, then at
+twice that age each time."""
 
 
 class Spent(NamedTuple):
@@ -43,75 +41,55 @@ class Spent(NamedTuple):
 
 
 @dataclass
-class _Thread:
-    """What is kept of a thread between two readings."""
+class _Name:
+    """How a thread is called, and when that is read again."""
 
-    name: str
-    named_ns: int
-    path: Path
-    file: KernelFile | None
+    text: str
+    met_ns: int
+    due_ns: int
 
 
 class Threads:
     """The threads of the program's processes; `fine` says whether there is a `schedstat`."""
 
     def __init__(self, *, fine: bool) -> None:
+        self._files = ThreadFiles("schedstat" if fine else "stat")
         self._fine = fine
-        self._known: dict[tuple[int, int, int], _Thread] = {}
-        self._seen: set[tuple[int, int, int]] = set()
-        self._open = 0
+        self._names: dict[Key, _Name] = {}
 
     def of(self, member: Member, t_ns: int) -> Iterator[tuple[int, Spent]]:
         """Yield (thread id, name and time); what vanishes meanwhile is skipped."""
-        folder = member.folder / "task"
-        for tid in tids(folder):
-            fine = self._fine
-            found = self._fine_time(member, tid, t_ns) if fine else _stated(folder / str(tid))
-            if found is not None:
-                yield tid, found
+        for key, folder, (text,) in self._files.of(member):
+            if not self._fine:
+                found = stat_time(text)
+                if found is not None:
+                    yield key.tid, found
+                continue
+            ran_ns, name = run_ns(text), self._named(key, folder, t_ns)
+            if ran_ns is not None and name is not None:
+                yield key.tid, Spent(name, ran_ns)
 
     def forget_ended(self) -> None:
         """Close the files of threads that were not seen since the last call."""
-        for key in self._known.keys() - self._seen:
-            self._close(self._known.pop(key))
-        self._seen = set()
+        seen = self._files.forget_ended()
+        for key in self._names.keys() - seen:
+            del self._names[key]
 
     def close(self) -> None:
         """Close all files; safe twice."""
-        for thread in self._known.values():
-            self._close(thread)
-        self._known = {}
+        self._files.close()
+        self._names = {}
 
-    def _fine_time(self, member: Member, tid: int, t_ns: int) -> Spent | None:
-        key = (member.pid, member.started, tid)
-        thread = self._known.get(key)
-        if thread is None or t_ns - thread.named_ns >= NAMED_NS:
-            folder = member.folder / "task" / str(tid)
-            stated = _stated(folder)
-            if stated is None:
-                return None
-            if thread is None:
-                path = folder / "schedstat"
-                thread = self._known[key] = _Thread("", 0, path, self._opened(path))
-            thread.name, thread.named_ns = stated.name, t_ns
-        ran_ns = run_ns(_once(thread.path) if thread.file is None else thread.file.read())
-        if ran_ns is None:  # it ended; if its number was used again, that one is met next time
+    def _named(self, key: Key, folder: Path, t_ns: int) -> str | None:
+        known = self._names.get(key)
+        if known is not None and t_ns < known.due_ns:
+            return known.text
+        text = read_text(folder / "comm")
+        if text is None:
             return None
-        self._seen.add(key)
-        return Spent(thread.name, ran_ns)
-
-    def _opened(self, path: Path) -> KernelFile | None:
-        if self._open < MOST_OPEN:
-            with suppress(OSError):
-                file = KernelFile(path)
-                self._open += 1
-                return file
-        return None
-
-    def _close(self, thread: _Thread) -> None:
-        if thread.file is not None:
-            thread.file.close()
-            self._open -= 1
+        met_ns = t_ns if known is None else known.met_ns
+        self._names[key] = _Name(text, met_ns, t_ns + max(NAMED_NS, t_ns - met_ns))
+        return text
 
 
 def process_ns(member: Member, *, clocked: bool) -> int | None:
@@ -120,15 +98,6 @@ def process_ns(member: Member, *, clocked: bool) -> int | None:
         return of_process_ns(member.pid)
     found = _stated(member.folder)
     return None if found is None else found.cpu_ns
-
-
-def tids(folder: Path) -> list[int]:
-    """Return the numbers in a `task` folder; none once the process is gone."""
-    try:
-        names = os.listdir(folder)  # noqa: PTH208 - a path for each of 1,000 threads costs more
-    except OSError:
-        return []
-    return [tid for tid in map(integer, names) if tid is not None]
 
 
 def stat_time(stat: str) -> Spent | None:
@@ -151,17 +120,6 @@ def run_ns(schedstat: str | None) -> int | None:
     fields = [integer(word) for word in (schedstat or "").split()]
     whole = [field for field in fields if field is not None and field >= 0]
     return whole[0] if len(fields) == len(whole) == len(("run", "wait", "slices")) else None
-
-
-def _once(path: Path) -> str | None:
-    """Read a file that is not kept open; cheaper than through Python's buffers."""
-    with suppress(OSError):
-        file = KernelFile(path)
-        try:
-            return file.read()
-        finally:
-            file.close()
-    return None
 
 
 def _stated(folder: Path) -> Spent | None:

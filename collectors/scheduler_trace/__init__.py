@@ -8,18 +8,26 @@ nanoseconds. Whoever took the core, or had it until the thread came to run, stan
 
 The kernel leaves events out, and its buffer may run over: both are counted and said. The sum of
 these waits is therefore less than what a thread waited in all: that is `scheduler.wait`.
+
+Each event costs the program the time to record it. Where they come so often that this would be felt
+they are recorded for half a second at a time, drawn at random, as rarely as it takes; the facts
+have these windows. What was recorded is looked at when the program has ended.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import re
+import time
 from bisect import bisect_right
 from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from collectors.scheduler_trace import kept
+from collectors.scheduler_trace.kept import Kept
 from collectors.scheduler_trace.ring import Layout
 from collectors.scheduler_trace.waits import LOST, Waits
 from probe.errors import NoData
@@ -28,7 +36,7 @@ from probe.kernel_file import integer, matches, read_text
 from probe.model import Device, Notice, Sample, Seen, Support, Track
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from collectors.scheduler_trace.ring import Gap, Switch, Waking
 
@@ -37,6 +45,12 @@ PREFIX: Final = "liveprobe-"
 EVENTS: Final = ("sched_switch", "sched_waking")
 BUFFER_KIB: Final = 1024
 """For each core; holds about 18,000 events, a second of a very busy program."""
+MOST_BYTES_PER_S: Final = 160 * 1024
+"""About 2,800 events; at 1 us for the kernel to record one and for us to take it, 3 ms a second."""
+LEAST_SHARE: Final = 0.1
+"""Of the time is recorded, however many events there are: a burst must not blind us for long."""
+MOST_PAUSES: Final = 40
+"""Calls in a row without recording."""
 LIST_BYTES: Final = 1024 * 1024
 MOST_BYTES: Final = 4 * 1024 * BUFFER_KIB
 """Of one core in one call: where events come faster than they are read, it ends too."""
@@ -45,6 +59,7 @@ LOOK_NS: Final = 950_000_000
 The kernel itself adds what a followed thread starts."""
 OVERRUN: Final = "overrun"
 DROPPED: Final = "dropped events"
+FULL: Final = "no more waits are recorded: there is no room for them"
 COUNT: Final = re.compile(rf"^(?:commit )?({OVERRUN}|{DROPPED}): ([0-9]{{1,18}})$", re.MULTILINE)
 """Of a core's `stats` (kernel: trace/ftrace.rst): what was overwritten before it was read, be it by
 an interrupt of an interrupt, and what found no place."""
@@ -72,7 +87,9 @@ class SchedulerTrace:
         ),
     )
 
-    def __init__(self) -> None:
+    def __init__(self, draw: Callable[[], float] = random.random) -> None:
+        """`draw` gives numbers from 0 up to 1: they say when to record where that is not always."""
+        self._draw = draw
         self._instance: Path | None = None
         self._layout: Layout | None = None
         self._pipes: list[int] = []
@@ -81,9 +98,14 @@ class SchedulerTrace:
         self._listed: set[int] = set()
         self._harness: set[int] = set()
         self._looked_ns: int | None = None
-        self._early: list[Switch | Waking | Gap] = []
+        self._kept = Kept()
         self._waits = Waits()
         self._lost = {OVERRUN: 0, DROPPED: 0}
+        self._began_ns = self._ended_ns = 0
+        self._windows: list[tuple[int, int]] = []
+        self._on_ns: int | None = None
+        self._taken_ns = 0
+        self._pauses = 0
 
     def start(self, device: Device) -> None:
         """Make an instance of tracefs, switch the events on; raises `NoData` without the right."""
@@ -107,47 +129,126 @@ class SchedulerTrace:
             _write(instance / "options" / "event-fork", "1")
             self._family = family(device)
             self._follow(0)
+            _write(instance / "tracing_on", "0")
             for event in EVENTS:
                 _write(instance / "events" / "sched" / event / "enable", "1")
             for pipe in matches(instance / "per_cpu", "cpu*/trace_pipe_raw"):
                 self._pipes.append(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+            self._resume()
         except OSError as error:
             self.stop()
             raise NoData(
                 f"{error.filename or instance}: {error.strerror}", remedy="run liveprobe as root"
             ) from error
 
-    def sample(self, t_ns: int) -> Iterable[Sample | Notice]:
-        """Yield the waits that ended since the last call."""
+    def sample(self, t_ns: int) -> Iterable[Notice]:
+        """Take what was recorded since the last call; yield what went wrong."""
         self._follow(t_ns)
-        yield from self._waits.after(self._events(t_ns), self._ours, self._harness)
+        if self._on_ns is not None:
+            yield from self._take(t_ns)
+        elif self._pauses and not self._kept.full:
+            self._pauses -= 1
+            if not self._pauses:
+                self._resume()
         if self._looked_ns == t_ns:
             yield from self._dropped()
+
+    def work_out(self) -> Iterable[Sample | Notice]:
+        """Yield the waits that ended while they were recorded."""
+        early: list[Switch | Waking | Gap] = []
+        for batch, found in self._kept.batches():
+            events = [*early, *self._events(found)]
+            events.sort(key=itemgetter(0))
+            now = bisect_right(events, batch.until_ns, key=itemgetter(0))
+            now = len(events) if batch.last else now
+            early = events[now:]
+            yield from self._waits.after(events[:now], batch.ours, batch.harness)
+            if batch.last:
+                self._waits.pause()
+        self._kept.close()
 
     def facts(self) -> Mapping[str, Any]:
         """Return what is missing in the samples, besides how many waits there are.
 
         `waits_without_end` and `waits_without_begin` count the waits of which the kernel left out
-        that end; they gave no sample. `events_overrun` were overwritten before they were read,
-        `events_dropped` found no place in the kernel's buffer.
+        that end, `waits_cut` those that went on when the recording paused; they gave no sample.
+        `events_overrun` were overwritten before they were read, `events_dropped` found no place in
+        the kernel's buffer. `windows_ns` are the times in which waits were recorded, of
+        `watched_ns`.
         """
         return {
             "waits": self._waits.recorded,
             "waits_without_end": self._waits.without_end,
             "waits_without_begin": self._waits.without_begin,
+            "waits_cut": self._waits.cut,
             "events_overrun": self._lost[OVERRUN],
             "events_dropped": self._lost[DROPPED],
+            "windows_ns": [list(window) for window in self._windows],
+            "watched_ns": [self._began_ns, self._ended_ns],
         }
 
     def stop(self) -> None:
         """Close the pipes and remove the instance."""
+        if self._on_ns is not None:
+            self._windows.append((self._on_ns, time.monotonic_ns()))
+            self._on_ns = None
         while self._pipes:
             os.close(self._pipes.pop())
         if self._instance is not None:
             self._lost = losses(self._instance)
             _remove(self._instance)
             self._instance = None
+            self._ended_ns = time.monotonic_ns()
         self._family = None
+
+    def _resume(self) -> None:
+        if self._instance is not None:
+            _write(self._instance / "tracing_on", "1")
+            self._on_ns = self._taken_ns = time.monotonic_ns()
+            self._began_ns = self._began_ns or self._on_ns
+
+    def _take(self, t_ns: int) -> Iterator[Notice]:
+        """Put away what is there; pause where it is too much to go on like that."""
+        elapsed_ns, self._taken_ns = t_ns - self._taken_ns, t_ns
+        try:
+            size = self._put(t_ns, last=False)
+        except OSError as error:
+            self._pause()
+            yield Notice(FULL, {"reason": error.strerror})
+            return
+        if self._kept.full:
+            self._pause()
+            yield Notice(FULL, {"bytes": kept.MOST_BYTES})
+            return
+        pauses = self._drawn_pauses(size, elapsed_ns)
+        if not pauses:
+            return
+        if not self._windows:
+            rate = round(size / elapsed_ns * 1e9)
+            yield Notice("waits are recorded in windows from here on", {"bytes_per_s": rate})
+        self._pause()
+        self._pauses = pauses
+        with suppress(OSError):
+            self._put(time.monotonic_ns(), last=True)
+
+    def _drawn_pauses(self, size_bytes: int, elapsed_ns: int) -> int:
+        """Draw for how many calls not to record, so that as much as allowed is in the long run."""
+        most_bytes = MOST_BYTES_PER_S * elapsed_ns / 1e9
+        share = max(most_bytes / size_bytes, LEAST_SHARE) if size_bytes else 1.0
+        pauses = 0
+        while pauses < MOST_PAUSES and self._draw() >= share:
+            pauses += 1
+        return pauses
+
+    def _pause(self) -> None:
+        if self._instance is not None and self._on_ns is not None:
+            _write(self._instance / "tracing_on", "0")
+            self._windows.append((self._on_ns, time.monotonic_ns()))
+            self._on_ns = None
+
+    def _put(self, until_ns: int, *, last: bool) -> int:
+        ours, harness = frozenset(self._ours), frozenset(self._harness)
+        return self._kept.add(until_ns, ours, harness, self._fresh(), last=last)
 
     def _dropped(self) -> Iterator[Notice]:
         """Tell of events that found no place; of those that were overwritten the pipe tells."""
@@ -176,24 +277,17 @@ class SchedulerTrace:
                     with suppress(ProcessLookupError):  # it is over already
                         _add(followed, tid)
 
-    def _events(self, until_ns: int) -> list[Switch | Waking | Gap]:
-        """Return the events that the kernel has for us up to a time, in order.
+    def _events(self, found: Iterable[bytes]) -> Iterator[Switch | Waking | Gap]:
+        if self._layout is not None:
+            for page in found:
+                yield from self._layout.events(page)
 
-        Cores are read one after another: an event of one that is later than that may follow one of
-        another that is not read yet, and is kept for the next call.
-        """
-        events = [*self._early, *self._fresh()]
-        events.sort(key=itemgetter(0))
-        now = bisect_right(events, until_ns, key=itemgetter(0))
-        self._early = events[now:]
-        return events[:now]
-
-    def _fresh(self) -> Iterator[Switch | Waking | Gap]:
-        """Yield what each core has for us, one core after another."""
+    def _fresh(self) -> Iterator[bytes]:
+        """Yield the pages that each core has for us, one core after another."""
         if self._layout is not None:
             for pipe in self._pipes:
                 for page in pages(pipe, self._layout.page_bytes):
-                    yield from self._layout.events(page)
+                    yield self._layout.filled(page)
 
 
 def losses(instance: Path) -> dict[str, int]:

@@ -109,9 +109,13 @@ class Layout:
                 remedy="report it with the files header_page and sched/*/format of that folder",
             ) from error
 
+    def filled(self, page: bytes) -> bytes:
+        """Return what a page is filled with, and what may stand behind it of lost events."""
+        return page[: self.data_at + (self._word(page) & USED) + self.used_bytes]
+
     def events(self, page: bytes) -> Iterator[Switch | Waking | Gap]:
         """Yield what a page tells of, in order; what is cut or packed in an unknown way ends it."""
-        used = int.from_bytes(page[self.used_at : self.used_at + self.used_bytes], "little")
+        used = self._word(page)
         end = min(self.data_at + (used & USED), len(page))
         t_ns = int.from_bytes(page[:8], "little")
         if used & MISSED:
@@ -147,6 +151,9 @@ class Layout:
                 if at > last + 1:  # cut
                     return
                 yield t_ns, 4 * data
+
+    def _word(self, page: bytes) -> int:
+        return int.from_bytes(page[self.used_at : self.used_at + self.used_bytes], "little")
 
     def _missed(self, page: bytes, end: int) -> int | None:
         stored = page[end : end + self.used_bytes]

@@ -50,13 +50,15 @@ class Waits:
     to half (Linux 6.18; its own text of the trace has them no more than its pages). A wait whose
     end was not seen is none; else the sleep that follows would be taken for waiting. It is counted
     in `without_end`; one whose beginning was not seen, of a thread that was seen to sleep, in
-    `without_begin`. What a thread waited in all says `scheduler.wait`.
+    `without_begin`; one that went on when the recording paused in `cut`. What a thread waited in
+    all says `scheduler.wait`.
     """
 
     def __init__(self) -> None:
         self.recorded = 0
         self.without_end = 0
         self.without_begin = 0
+        self.cut = 0
         self._threads: dict[int, _Off] = {}
         self._harness: Collection[int] = ()
 
@@ -81,6 +83,14 @@ class Waits:
                 self._runs(event.running)
                 if event.woken in ours and event.woken != event.running:  # it wakes others too
                     self._woken(event.woken, event.t_ns)
+
+    def pause(self) -> None:
+        """Give up what is open: nothing is told of what comes now."""
+        self.cut += self._open()
+        self._threads.clear()
+
+    def _open(self) -> int:
+        return sum(each.ready_ns is not None for each in self._threads.values())
 
     def _leaves(self, switch: Switch, ours: Collection[int]) -> None:
         """Take in that a thread leaves its core: to sleep, or because another took it."""
@@ -123,7 +133,7 @@ class Waits:
 
     def _gap(self, gap: Gap) -> Notice:
         """Give up what is open: it may have ended among the events that were lost."""
-        self.without_end += sum(each.ready_ns is not None for each in self._threads.values())
+        self.without_end += self._open()
         self._threads.clear()
         return Notice(LOST, {"events": gap.events})
 

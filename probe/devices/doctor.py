@@ -98,6 +98,7 @@ def check(
             time.sleep(wait_s)
         finally:
             sampling.stop()
+    sampling.conclude()
     values = _last_values(sampling.rows())
     sources = {each.name: _sources(each) for each in found}
     rows = [

@@ -38,6 +38,8 @@ SAID: Final = {IDLE: "nobody: the core was idle", HARNESS: "liveprobe itself"}
 HALF_TOLD: Final = ("waits_without_end", "waits_without_begin")
 LOST: Final = ("events_overrun", "events_dropped")
 """What the collector states of the waits that it could not measure."""
+MOST_OF_IT: Final = 0.98
+"""Of the run: a collector that begins and ends with it takes a moment for either."""
 T = TypeVar("T")
 
 
@@ -185,7 +187,21 @@ def _missing(facts: Mapping[str, Any]) -> str:
         said += " the kernel left out the beginning or the end: they are not shown."
     if lost:
         said += f" {numbers.plural(lost, 'event')} of the scheduler were lost: waits are missing."
-    return said
+    return said + _windowed(facts)
+
+
+def _windowed(facts: Mapping[str, Any]) -> str:
+    """Say so where waits were recorded for a part of the run alone."""
+    windows, watched = facts.get("windows_ns") or [], facts.get("watched_ns") or (0, 0)
+    recorded_ns, whole_ns = sum(end - begin for begin, end in windows), watched[1] - watched[0]
+    if whole_ns <= 0 or recorded_ns >= MOST_OF_IT * whole_ns:
+        return ""
+    share = numbers.percent(recorded_ns / whole_ns)
+    parts = numbers.plural(len(windows), "window")
+    return (
+        f" Events came too often to record all: these are the waits of {parts}, {share} of the run,"
+        " drawn at random; where there is no point, nothing may have been recorded."
+    )
 
 
 def _sum(facts: Mapping[str, Any], names: tuple[str, ...]) -> int:

@@ -155,13 +155,13 @@ def _pairs_of_windows(scenario: Scenario, folder: Path) -> list[tuple[Side, Side
         target=engine.measure, args=(scenario, folder)
     )
     harness.start()
-    drawn, log = np.random.default_rng(7), []
+    drawn, log, recording = np.random.default_rng(7), [], dict[Path, str]()
     until = time.monotonic() + WAIT_S + (scenario.run.warmup + scenario.run.duration) / 1e9
     time.sleep(WAIT_S / 10 + scenario.run.warmup / 1e9)  # it loads meanwhile
     end = time.monotonic() + scenario.run.duration / 1e9 - WAIT_S / 10
     while time.monotonic() < end and harness.is_alive():
         first = bool(drawn.integers(2))
-        log.append([(on, *_window(harness.pid, on=on)) for on in (first, not first)])
+        log.append([(on, *_window(harness.pid, recording, on=on)) for on in (first, not first)])
     os.kill(harness.pid or 0, signal.SIGCONT)
     harness.join(max(1.0, until - time.monotonic()))
     if harness.exitcode != 0:
@@ -181,12 +181,25 @@ def _pairs_of_windows(scenario: Scenario, folder: Path) -> list[tuple[Side, Side
     return sides
 
 
-def _window(pid: int | None, *, on: bool) -> tuple[int, int]:
-    """Let the harness go or stop it for a window; return when, in ns."""
-    os.kill(pid or 0, signal.SIGCONT if on else signal.SIGSTOP)
-    for place in scheduler_trace.PLACES:  # what it recorded now would be read in the next window
-        for switch in Path(place).glob(f"instances/{scheduler_trace.PREFIX}{pid}-*/tracing_on"):
-            switch.write_text(str(int(on)))
+def _window(pid: int | None, recording: dict[Path, str], *, on: bool) -> tuple[int, int]:
+    """Let the harness go or stop it for a window; return when, in ns.
+
+    `recording` has how the kernel's traces stood when it was stopped; they go on as they were.
+    """
+    switches = [
+        switch
+        for place in scheduler_trace.PLACES
+        for switch in Path(place).glob(f"instances/{scheduler_trace.PREFIX}{pid}-*/tracing_on")
+    ]
+    if on:  # what is recorded while it is stopped would be read in the next window
+        for switch in switches:
+            switch.write_text(recording.pop(switch, switch.read_text()))
+        os.kill(pid or 0, signal.SIGCONT)
+    else:
+        os.kill(pid or 0, signal.SIGSTOP)
+        for switch in switches:
+            recording.setdefault(switch, switch.read_text())
+            switch.write_text("0")
     start = time.monotonic_ns()
     time.sleep(WINDOW_S)
     return start, time.monotonic_ns()

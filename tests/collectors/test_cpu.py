@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 
 from collectors.cpu import Cpu
 from collectors.cpu.cores import CoreTimes, core_times, shares
-from collectors.cpu.spent import MOST_OPEN, Threads, run_ns, stat_time
+from collectors.cpu.spent import Threads, run_ns, stat_time
 from probe.cpu_clock import of_process_ns
 from probe.errors import NoData
 from probe.family import Family, Member
 from probe.kernel_file import KernelFile
 from probe.model import Device, Sample
+from probe.thread_files import MOST_OPEN
 
 DEVICES = Path(__file__).parents[1] / "devices"
 SECOND = 1_000_000_000
@@ -192,7 +193,7 @@ def test_a_thread_of_a_number_used_again_and_one_that_was_renamed(tree: Path) ->
     collector = Cpu()
     collector.start(Device("tree", tree, program_pid=4242))
     list(collector.sample(0))
-    advance(tree, "proc/4242/task/4251/stat", "(decode)", "(encode)")
+    (folder / "comm").write_text("encode\n")
     renamed = by_label(list(collector.sample(SECOND)), "cpu.thread")
     shutil.rmtree(folder)
     ended = by_label(list(collector.sample(2 * SECOND)), "cpu.thread")
@@ -208,10 +209,9 @@ def test_a_thread_of_a_number_used_again_and_one_that_was_renamed(tree: Path) ->
 
 def test_more_threads_than_files_may_be_open(tmp_path: Path) -> None:
     count = MOST_OPEN + 44
-    stat = f"1 (t) S {' '.join(['0'] * 40)}"
     for tid in range(1, count + 1):
         (tmp_path / f"task/{tid}").mkdir(parents=True)
-        (tmp_path / f"task/{tid}/stat").write_text(stat)
+        (tmp_path / f"task/{tid}/comm").write_text("t\n")
         (tmp_path / f"task/{tid}/schedstat").write_text(f"{tid} 0 1\n")
     before = descriptors()
     threads, member = Threads(fine=True), Member(1, "p", 0, tmp_path)

@@ -50,7 +50,7 @@ def test_what_a_real_program_takes_is_seen(program: subprocess.Popen[str]) -> No
     program.stdin.write("\n")
     program.stdin.flush()
     assert program.stdout.readline() == "held\n"
-    after = values(collector, 12 * SECOND)
+    after = values(collector, 32 * SECOND)
     collector.stop()
     taken = 64 * 2**20
     pages = taken / mmap.PAGESIZE
@@ -58,19 +58,19 @@ def test_what_a_real_program_takes_is_seen(program: subprocess.Popen[str]) -> No
     assert 0.9 * taken < grown < 1.5 * taken
     assert (after["memory.peak", label] or 0) >= (after["memory.rss", label] or 0)
     # A kernel with transparent huge pages faults once for 512 pages.
-    assert pages / 512 / 10 <= (after["memory.minor_faults", label] or 0)
+    assert pages / 512 / 30 <= (after["memory.minor_faults", label] or 0)
     assert (after["memory.minor_faults", label] or 0) < 2 * pages
     resident = psutil.Process(program.pid).memory_full_info()
     assert after["memory.pss", label] == pytest.approx(resident.pss, rel=0.1)
     assert after["memory.rss", label] == pytest.approx(resident.rss, rel=0.05)
 
 
-def test_the_proportional_share_is_read_every_five_seconds(tmp_path: Path) -> None:
+def test_the_proportional_share_is_read_twice_a_minute(tmp_path: Path) -> None:
     collector = Memory()
     collector.start(Device("here", program_pid=os.getpid()))
     with_share = [
         any(track == "memory.pss" for track, _ in values(collector, t_ns))
-        for t_ns in (0, SECOND, 5 * SECOND, 6 * SECOND)
+        for t_ns in (0, SECOND, 30 * SECOND, 31 * SECOND)
     ]
     collector.stop()
     assert with_share == [True, False, True, False]

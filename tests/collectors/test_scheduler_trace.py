@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from collectors import scheduler_trace
-from collectors.scheduler_trace import DROPPED, OVERRUN, SchedulerTrace, losses
+from collectors.scheduler_trace import DROPPED, OVERRUN, SchedulerTrace, kept, losses
 from collectors.scheduler_trace import waits as pairing
 from collectors.scheduler_trace.ring import Gap, Switch, Waking
 from collectors.scheduler_trace.waits import Waits
@@ -198,8 +200,7 @@ def test_exact_waits_add_up_to_what_the_kernel_counts(fighter: subprocess.Popen[
     collector = SchedulerTrace()
     collector.start(Device("here", program_pid=fighter.pid))
     assert HERE is not None
-    earlier = list(collector.sample(time.monotonic_ns()))
-    before = counted()
+    before, begin_ns = counted(), time.monotonic_ns()
     seen: list[Sample | Notice] = []
     deadline = time.monotonic() + 60
     grown = 0
@@ -210,13 +211,16 @@ def test_exact_waits_add_up_to_what_the_kernel_counts(fighter: subprocess.Popen[
         grown = sum(after.values()) - sum(before.values())
     seen += collector.sample(time.monotonic_ns())
     collector.stop()
+    assert not seen
+    seen += collector.work_out()
     assert not [each for each in seen if isinstance(each, Notice)]
     exact: dict[str, float] = defaultdict(float)
     takers = set()
     for each in seen:
         if isinstance(each, Sample) and each.value is not None:
             who, _, taker = each.label.partition(" < ")
-            exact[who.rpartition(":")[2]] += each.value
+            if (each.t_ns or 0) >= begin_ns:  # the kernel counts a wait when it ends, too
+                exact[who.rpartition(":")[2]] += each.value
             takers.add(taker.rpartition(":")[2])
             assert each.value >= 0
             assert each.t_ns is not None
@@ -228,7 +232,7 @@ def test_exact_waits_add_up_to_what_the_kernel_counts(fighter: subprocess.Popen[
     assert takers & set(after)
     assert not list((HERE / "instances").glob(f"liveprobe-{os.getpid()}-*"))
     said = collector.facts()
-    assert said["waits"] == sum(isinstance(each, Sample) for each in (*earlier, *seen))
+    assert said["waits"] == sum(isinstance(each, Sample) for each in seen)
     assert said["events_overrun"] == said["events_dropped"] == 0
 
 
@@ -237,20 +241,25 @@ def test_a_core_that_the_harness_took_is_its(fighter: subprocess.Popen[str]) -> 
     collector = SchedulerTrace()
     collector.start(Device("here", program_pid=fighter.pid))
     mine, before = threading.get_native_id(), os.sched_getaffinity(0)
-    takers: set[str] = set()
+    lost = re.compile(r"^nonvoluntary_ctxt_switches:\s+(\d+)", re.MULTILINE)
+
+    def lost_the_core() -> int:
+        found = lost.search(Path(f"/proc/self/task/{mine}/status").read_text())
+        return int(found[1]) if found else 0
+
     deadline = time.monotonic() + 60
     try:
         os.sched_setaffinity(mine, {min(before)})  # where the program's threads are
-        while "liveprobe" not in takers and time.monotonic() < deadline:
-            end = time.monotonic() + 0.05
-            while time.monotonic() < end:
-                pass
-            found = [each for each in collector.sample(time.monotonic_ns())
-                     if isinstance(each, Sample)]  # fmt: skip
-            takers |= {each.label.partition(" < ")[2] for each in found}
+        assert list(collector.sample(time.monotonic_ns())) == []
+        first = lost_the_core()
+        while lost_the_core() < first + 5 and time.monotonic() < deadline:
+            pass
+        assert list(collector.sample(time.monotonic_ns())) == []
     finally:
         os.sched_setaffinity(mine, before)
         collector.stop()
+    takers = {each.label.partition(" < ")[2] for each in collector.work_out()
+              if isinstance(each, Sample)}  # fmt: skip
     assert "liveprobe" in takers
 
 
@@ -268,14 +277,99 @@ def test_a_buffer_that_runs_over_is_said(
     deadline = time.monotonic() + 60
     while losses(own)[kind] == 0 and time.monotonic() < deadline:
         time.sleep(0.05)
-    seen = list(collector.sample(time.monotonic_ns()))
+    seen = [*collector.sample(time.monotonic_ns())]
     collector.stop()
+    seen = [*seen, *collector.work_out()]
     assert {each.text for each in seen if isinstance(each, Notice)} == {pairing.LOST}
     said = collector.facts()
     assert (said["events_overrun"] > 0, said["events_dropped"] > 0) == (
         kind == OVERRUN,
         kind == DROPPED,
     )
+
+
+def switched(fighter: subprocess.Popen[str]) -> int:
+    """Return how often the program's threads got a core."""
+    entries = Path(f"/proc/{fighter.pid}/task").iterdir()
+    return sum(int((each / "schedstat").read_text().split()[2]) for each in entries)
+
+
+@needs_tracefs
+def test_where_too_much_happens_it_is_recorded_in_windows(
+    fighter: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler_trace, "MOST_BYTES_PER_S", 1)
+    drawn = iter([0.9, 0.9, 0.05, *[0.0] * 100])  # at least a tenth: two pauses, then none
+    collector = SchedulerTrace(lambda: next(drawn))
+    collector.start(Device("here", program_pid=fighter.pid))
+    notices, ends = [], []
+    for _ in range(4):
+        deadline, before = time.monotonic() + 60, switched(fighter)
+        while switched(fighter) < before + 20 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        notices += list(collector.sample(time.monotonic_ns()))
+        ends.append(time.monotonic_ns())
+    collector.stop()
+    samples = list(collector.work_out())
+    (said,) = notices
+    assert isinstance(said, Notice)
+    assert said.attributes["bytes_per_s"] > 0
+    facts = collector.facts()
+    (first, gone), (again, over) = facts["windows_ns"]
+    assert first < ends[0] >= gone > ends[0] - 10**9
+    assert ends[1] < again <= ends[2]
+    assert facts["watched_ns"][0] <= first
+    assert over <= facts["watched_ns"][1]
+    times = [each.t_ns for each in samples if isinstance(each, Sample)]
+    assert all(t is not None and (first < t <= gone or again < t <= over) for t in times)
+    assert any(t <= gone for t in times if t)
+    assert any(t > again for t in times if t)
+
+
+@needs_tracefs
+def test_where_there_is_no_more_room_the_recording_ends_and_what_is_there_counts(
+    fighter: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "MOST_BYTES", 1)
+    collector = SchedulerTrace()
+    collector.start(Device("here", program_pid=fighter.pid))
+    deadline, before = time.monotonic() + 60, switched(fighter)
+    while switched(fighter) < before + 20 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    (said,) = collector.sample(time.monotonic_ns())
+    assert said.text == scheduler_trace.FULL
+    assert list(collector.sample(time.monotonic_ns())) == []
+    collector.stop()
+    assert [each for each in collector.work_out() if isinstance(each, Sample)]
+    assert len(collector.facts()["windows_ns"]) == 1
+
+
+def test_a_disk_that_is_full_keeps_what_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "TemporaryFile", lambda **_: io.FileIO("/dev/full", "r+"))
+    full = kept.Kept()
+    with pytest.raises(OSError, match="No space"):
+        full.add(1, frozenset(), frozenset(), [b"page"], last=False)
+    ((batch, found),) = full.batches()
+    assert (batch.sizes, found) == ((), [])
+    full.close()
+
+
+def test_where_no_file_can_be_made_memory_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/no/such/folder")
+    own = kept.Kept()
+    assert own.add(1, frozenset({7}), frozenset({9}), [b"one", b"three"], last=True) == 8
+    ((batch, found),) = own.batches()
+    assert (*batch.ours, *batch.harness, batch.last, found) == (7, 9, True, [b"one", b"three"])
+    own.close()
+    own.close()
+
+
+def test_a_wait_that_goes_on_when_the_recording_pauses_is_none() -> None:
+    paired = Waits()
+    assert list(paired.after([WAKE], {7})) == []
+    paired.pause()
+    assert list(paired.after([GAIN], {7})) == []
+    assert (paired.cut, paired.without_end, paired.without_begin) == (1, 0, 0)
 
 
 @needs_tracefs

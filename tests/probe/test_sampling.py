@@ -4,7 +4,8 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -278,10 +279,12 @@ def test_a_collector_inside_the_program_is_attached_started_stopped_and_heard() 
     assert sampling.attach(LAUNCH) == {"WORD": "/tapes"}
     sampling.start(Device("here", program_pid=7))
     sampling.stop()
+    sampling.conclude()
     assert [call for call in CALLS if call.endswith("attached") or "attached " in call] == [
         "attach attached program", "start attached 7", "stop attached", "facts attached",
     ]  # fmt: skip
     sampling.stop()
+    sampling.conclude()
     assert CALLS.count("facts attached") == CALLS.count("stop attached") == 1
     attached, steady = sampling.documents()
     assert attached["facts"] == {"taken": True, "of": [1, 2]}
@@ -339,9 +342,46 @@ def test_facts_that_are_no_json_are_a_failure_of_the_collector_alone() -> None:
     sampling.attach(LAUNCH)
     sampling.start(Device("here"))
     sampling.stop()
+    sampling.conclude()
     document = sampling.documents()[0]
     assert document["outcome"] == "failed"
     assert "facts" not in document
+
+
+class Later(Steady):
+    """Works out what it read when the program has ended."""
+
+    name = "later"
+    tracks = (Track("later.value", "count", "Value"),)
+
+    def sample(self, t_ns: int) -> list[Sample]:
+        return []
+
+    def work_out(self) -> Iterator[Sample | Notice]:
+        until = time.thread_time_ns() + 20_000_000
+        while time.thread_time_ns() < until:
+            pass
+        yield Sample("later.value", "a", 7.0, 5)
+        yield Notice("something was lost", {}, 6)
+        yield Sample("later.value", "a", None, 8)
+        raise ValueError("cut")
+
+
+def test_what_is_worked_out_later_counts_and_costs_the_program_nothing() -> None:
+    sampling = Sampling([Later()])
+    sampling.start(Device("here"))
+    sampling.stop()
+    assert sampling.rows() == []
+    sampling.conclude()
+    sampling.conclude()
+    assert sampling.rows() == [("later.value", "a", 5, 7.0), ("later.value", "a", 8, None)]
+    assert [(event.t_ns, event.text) for event in sampling.events[:2]] == [
+        (6, "something was lost"), (8, "later.value a: no value any more"),
+    ]  # fmt: skip
+    (document,) = sampling.documents()
+    assert document["cpu_after_ns"] >= 20_000_000
+    assert document["cpu_ns"] < 20_000_000
+    assert (document["outcome"], document["reason"]) == ("failed", "ValueError: cut")
 
 
 class Slow(Attached):

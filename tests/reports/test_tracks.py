@@ -179,6 +179,29 @@ def test_waits_that_could_not_be_measured_are_said(sampled: Callable[..., Judged
     )
 
 
+@pytest.mark.parametrize(
+    ("windows", "said"),
+    [
+        ([[10, 109]], ""),
+        ([[10, 30], [60, 65]], f"the waits of 2 windows, 25.0{NBSP}% of the run, drawn at random"),
+    ],
+)
+def test_waits_that_were_recorded_in_windows_say_so(
+    sampled: Callable[..., Judged], windows: list[list[int]], said: str
+) -> None:
+    run, verdict = sampled()
+    facts = {"waits": 1, "windows_ns": windows, "watched_ns": [10, 110]}
+    entries = [
+        {**each, "facts": facts} if each["name"] == "scheduler_trace" else each
+        for each in run.manifest["collectors"]
+    ]
+    short = Run.of({**run.manifest, "collectors": entries}, {"samples": run.table("samples")})
+    waits = tracks_of(Subject.of((short, verdict)), Payload()).waits
+    assert waits is not None
+    assert said in waits.chart.note
+    assert ("windows" in waits.chart.note) == bool(said)
+
+
 def test_waits_that_are_no_waits_draw_nothing(sampled: Callable[..., Judged]) -> None:
     run, verdict = sampled()
     start = run.manifest["window"]["start_ns"]
