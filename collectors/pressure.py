@@ -38,7 +38,7 @@ class Pressure:
 
     name = "pressure"
     tracks = (Track("pressure.stalled", "percent", "Time in which tasks waited"),)
-    period_ns = 500_000_000
+    period_ns = 1_000_000_000
     sensitive = False
     support = (
         Support("Linux 4.20 and later", ("pressure.stalled",), f"{FOLDER}/*", Seen.HARDWARE,

@@ -230,7 +230,7 @@ def _until_over(session: Session, child: Child, sampling: Sampling) -> str:
         if silence is not None and now - moved_ns > silence:
             why = f"no record for {silence / 1e9:g} s: the program hangs"
             return _end(session, child, "timed out", why)
-        child.wait(POLL_S)
+        child.wait(POLL_S - time.monotonic() % POLL_S)  # when collectors wake us up anyway
     if child.exit_code == 0:
         return "ended"
     how = child.signal_name or f"exit status {child.exit_code}"

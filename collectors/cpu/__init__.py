@@ -53,7 +53,7 @@ class Cpu:
         # On boards with a clock of their firmware's (Raspberry Pi) this is what was asked for.
         Track("cpu.clock", "hertz", "Clock of the cores, as the governor sees it", Grade.INFERRED),
     )
-    period_ns = 500_000_000
+    period_ns = 1_000_000_000
     sensitive = False
     support = (
         Support("any Linux", ("cpu.process",), CPU_CLOCK, Seen.HARDWARE),

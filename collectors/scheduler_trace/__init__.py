@@ -10,7 +10,7 @@ The kernel leaves events out, and its buffer may run over: both are counted and 
 these waits is therefore less than what a thread waited in all: that is `scheduler.wait`.
 
 Each event costs the program the time to record it. Where they come so often that this would be felt
-they are recorded for half a second at a time, drawn at random, as rarely as it takes; the facts
+they are recorded for a second at a time, drawn at random, as rarely as it takes; the facts
 have these windows. What was recorded is looked at when the program has ended.
 """
 
@@ -49,7 +49,7 @@ MOST_BYTES_PER_S: Final = 160 * 1024
 """About 2,800 events; at 1 us for the kernel to record one and for us to take it, 3 ms a second."""
 LEAST_SHARE: Final = 0.1
 """Of the time is recorded, however many events there are: a burst must not blind us for long."""
-MOST_PAUSES: Final = 40
+MOST_PAUSES: Final = 30
 """Calls in a row without recording."""
 LIST_BYTES: Final = 1024 * 1024
 MOST_BYTES: Final = 4 * 1024 * BUFFER_KIB
@@ -60,6 +60,8 @@ The kernel itself adds what a followed thread starts."""
 OVERRUN: Final = "overrun"
 DROPPED: Final = "dropped events"
 FULL: Final = "no more waits are recorded: there is no room for them"
+OWN_LOOKS: Final = 5
+"""Of so many looks at the program's processes one is at our own, too."""
 COUNT: Final = re.compile(rf"^(?:commit )?({OVERRUN}|{DROPPED}): ([0-9]{{1,18}})$", re.MULTILINE)
 """Of a core's `stats` (kernel: trace/ftrace.rst): what was overwritten before it was read, be it by
 an interrupt of an interrupt, and what found no place."""
@@ -75,7 +77,7 @@ class SchedulerTrace:
 
     name = "scheduler_trace"
     tracks = (Track("scheduler_trace.wait", "seconds", "Waits for a core"),)
-    period_ns = 500_000_000
+    period_ns = 1_000_000_000
     sensitive = False
     support = (
         Support(
@@ -98,6 +100,7 @@ class SchedulerTrace:
         self._listed: set[int] = set()
         self._harness: set[int] = set()
         self._looked_ns: int | None = None
+        self._looks = 0
         self._kept = Kept()
         self._waits = Waits()
         self._lost = {OVERRUN: 0, DROPPED: 0}
@@ -162,7 +165,7 @@ class SchedulerTrace:
             now = bisect_right(events, batch.until_ns, key=itemgetter(0))
             now = len(events) if batch.last else now
             early = events[now:]
-            yield from self._waits.after(events[:now], batch.ours, batch.harness)
+            yield from self._waits.after(events[:now], batch.ours, self._harness)
             if batch.last:
                 self._waits.pause()
         self._kept.close()
@@ -247,8 +250,7 @@ class SchedulerTrace:
             self._on_ns = None
 
     def _put(self, until_ns: int, *, last: bool) -> int:
-        ours, harness = frozenset(self._ours), frozenset(self._harness)
-        return self._kept.add(until_ns, ours, harness, self._fresh(), last=last)
+        return self._kept.add(until_ns, frozenset(self._ours), self._fresh(), last=last)
 
     def _dropped(self) -> Iterator[Notice]:
         """Tell of events that found no place; of those that were overwritten the pipe tells."""
@@ -269,7 +271,9 @@ class SchedulerTrace:
         if self._looked_ns is not None and t_ns - self._looked_ns < LOOK_NS:
             return
         self._looked_ns = t_ns
-        self._harness |= _of_harness()
+        self._looks += 1
+        if self._looks % OWN_LOOKS == 1:
+            self._harness |= _of_harness()
         for member in self._family.members(t_ns):
             for tid in _threads(member.folder / "task"):
                 if tid not in listed:
@@ -314,8 +318,8 @@ def pages(pipe: int, size_bytes: int) -> Iterator[bytes]:
 def _of_harness() -> set[int]:
     """Return the threads of this process, and of what it started: tools, besides the program.
 
-    Whoever belongs to the program is looked for first. A tool that lives for less than the second
-    between two looks is not found, and stands under its own name.
+    Whoever belongs to the program is looked for first. A tool that lives for less than the time
+    between two looks may not be found, and stands under its own name.
     """
     own = Path("/proc/self/task")
     children = (read_text(own / str(tid) / "children") or "" for tid in _threads(own))

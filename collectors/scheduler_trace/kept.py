@@ -21,7 +21,7 @@ MOST_BYTES: Final = 256 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Batch:
-    """What one call read: pages of all cores, whose threads are whose, and up to when it is whole.
+    """What one call read: pages of all cores, the program's threads, and up to when it is whole.
 
     Cores are read one after another: an event of one that is later than `until_ns` may follow one
     of another that is in the next batch. After the one that is `last` nothing was recorded for a
@@ -30,7 +30,6 @@ class Batch:
 
     until_ns: int
     ours: frozenset[int]
-    harness: frozenset[int]
     sizes: tuple[int, ...]
     last: bool
 
@@ -53,13 +52,7 @@ class Kept:
         return self._bytes >= MOST_BYTES
 
     def add(
-        self,
-        until_ns: int,
-        ours: frozenset[int],
-        harness: frozenset[int],
-        pages: Iterable[bytes],
-        *,
-        last: bool,
+        self, until_ns: int, ours: frozenset[int], pages: Iterable[bytes], *, last: bool
     ) -> int:
         """Put a batch in; return its bytes. Raises `OSError` where the file takes no more."""
         sizes: list[int] = []
@@ -67,7 +60,7 @@ class Kept:
         try:
             sizes.extend(file.write(page) for page in pages)  # a full disk may take a part
         finally:  # what is in is in
-            self._batches.append(Batch(until_ns, ours, harness, tuple(sizes), last))
+            self._batches.append(Batch(until_ns, ours, tuple(sizes), last))
             self._bytes += sum(sizes)
         return sum(sizes)
 

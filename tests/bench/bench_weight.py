@@ -114,6 +114,9 @@ def _scenario(seconds: float) -> Scenario:
 # ---- windows ----
 
 WINDOW_S: Final = 1.0
+WINDOW_NS: Final = 10**9
+LEAD_NS: Final = 100_000_000
+"""A window begins this long before a full second: less than what must lie between two readings."""
 EDGE_NS: Final = 100_000_000
 """Frames this near to the end of a window are left out: they live on in the next one."""
 FREE_SHARE: Final = 0.4
@@ -159,6 +162,7 @@ def _pairs_of_windows(scenario: Scenario, folder: Path) -> list[tuple[Side, Side
     until = time.monotonic() + WAIT_S + (scenario.run.warmup + scenario.run.duration) / 1e9
     time.sleep(WAIT_S / 10 + scenario.run.warmup / 1e9)  # it loads meanwhile
     end = time.monotonic() + scenario.run.duration / 1e9 - WAIT_S / 10
+    _sleep_to_edge()
     while time.monotonic() < end and harness.is_alive():
         first = bool(drawn.integers(2))
         log.append([(on, *_window(harness.pid, recording, on=on)) for on in (first, not first)])
@@ -201,8 +205,13 @@ def _window(pid: int | None, recording: dict[Path, str], *, on: bool) -> tuple[i
             recording.setdefault(switch, switch.read_text())
             switch.write_text("0")
     start = time.monotonic_ns()
-    time.sleep(WINDOW_S)
+    _sleep_to_edge()
     return start, time.monotonic_ns()
+
+
+def _sleep_to_edge() -> None:
+    now = time.monotonic_ns()
+    time.sleep((WINDOW_NS - (now + LEAD_NS) % WINDOW_NS) / 1e9)
 
 
 def _side(frames: measured.Frames, latency: NDArray[np.float64], start: int, end: int) -> Side:

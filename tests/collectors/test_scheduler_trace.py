@@ -348,7 +348,7 @@ def test_a_disk_that_is_full_keeps_what_it_took(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(kept, "TemporaryFile", lambda **_: io.FileIO("/dev/full", "r+"))
     full = kept.Kept()
     with pytest.raises(OSError, match="No space"):
-        full.add(1, frozenset(), frozenset(), [b"page"], last=False)
+        full.add(1, frozenset(), [b"page"], last=False)
     ((batch, found),) = full.batches()
     assert (batch.sizes, found) == ((), [])
     full.close()
@@ -357,9 +357,9 @@ def test_a_disk_that_is_full_keeps_what_it_took(monkeypatch: pytest.MonkeyPatch)
 def test_where_no_file_can_be_made_memory_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/no/such/folder")
     own = kept.Kept()
-    assert own.add(1, frozenset({7}), frozenset({9}), [b"one", b"three"], last=True) == 8
+    assert own.add(1, frozenset({7}), [b"one", b"three"], last=True) == 8
     ((batch, found),) = own.batches()
-    assert (*batch.ours, *batch.harness, batch.last, found) == (7, 9, True, [b"one", b"three"])
+    assert (*batch.ours, batch.last, found) == (7, True, [b"one", b"three"])
     own.close()
     own.close()
 

@@ -66,7 +66,7 @@ def test_every_track_of_every_collector_has_a_row() -> None:
         2,
     )
     assert found["cpu.clock"].grade == "inferred"
-    assert found["cpu.clock"].period_ns == 500_000_000
+    assert found["cpu.clock"].period_ns == 1_000_000_000
 
 
 def test_what_is_missing_says_why_and_what_to_do() -> None:
