@@ -1,7 +1,7 @@
 """What do the default collectors weigh, and what do others on the same loop?
 
     python tests/bench/bench_weight.py [--part pairs,windows,peers] [--pairs 10] [--seconds 12]
-                                       [--windows 300] [--rounds 6] [--frames 300] [--json FILE]
+                                       [--windows 60] [--rounds 6] [--frames 300] [--json FILE]
 
 pairs  the reference pipeline in interleaved pairs of runs (A B B A), all collectors and copies on
        against off, live at the rate of its clip and free-running; off against off beside it, which
@@ -113,14 +113,13 @@ def _scenario(seconds: float) -> Scenario:
 
 # ---- windows ----
 
-WINDOW_S: Final = 1.0
-WINDOW_NS: Final = 10**9
-LEAD_NS: Final = 100_000_000
-"""A window begins this long before a full second: less than what must lie between two readings."""
+WINDOW_S: Final = 4.0
+SETTLE_NS: Final = 300_000_000
+"""How much of the beginning of a window does not count."""
 EDGE_NS: Final = 100_000_000
 """Frames this near to the end of a window are left out: they live on in the next one."""
 FREE_SHARE: Final = 0.4
-BLOCK_PAIRS: Final = 10
+BLOCK_PAIRS: Final = 4
 DRAWS: Final = 2_000
 WAIT_S: Final = 30.0
 
@@ -162,7 +161,6 @@ def _pairs_of_windows(scenario: Scenario, folder: Path) -> list[tuple[Side, Side
     until = time.monotonic() + WAIT_S + (scenario.run.warmup + scenario.run.duration) / 1e9
     time.sleep(WAIT_S / 10 + scenario.run.warmup / 1e9)  # it loads meanwhile
     end = time.monotonic() + scenario.run.duration / 1e9 - WAIT_S / 10
-    _sleep_to_edge()
     while time.monotonic() < end and harness.is_alive():
         first = bool(drawn.integers(2))
         log.append([(on, *_window(harness.pid, recording, on=on)) for on in (first, not first)])
@@ -186,7 +184,7 @@ def _pairs_of_windows(scenario: Scenario, folder: Path) -> list[tuple[Side, Side
 
 
 def _window(pid: int | None, recording: dict[Path, str], *, on: bool) -> tuple[int, int]:
-    """Let the harness go or stop it for a window; return when, in ns.
+    """Let the harness go or stop it for a window; return what of it counts, in ns.
 
     `recording` has how the kernel's traces stood when it was stopped; they go on as they were.
     """
@@ -204,14 +202,9 @@ def _window(pid: int | None, recording: dict[Path, str], *, on: bool) -> tuple[i
         for switch in switches:
             recording.setdefault(switch, switch.read_text())
             switch.write_text("0")
-    start = time.monotonic_ns()
-    _sleep_to_edge()
+    start = time.monotonic_ns() + SETTLE_NS
+    time.sleep(WINDOW_S)
     return start, time.monotonic_ns()
-
-
-def _sleep_to_edge() -> None:
-    now = time.monotonic_ns()
-    time.sleep((WINDOW_NS - (now + LEAD_NS) % WINDOW_NS) / 1e9)
 
 
 def _side(frames: measured.Frames, latency: NDArray[np.float64], start: int, end: int) -> Side:
@@ -349,7 +342,7 @@ def main() -> None:
     parser.add_argument("--part", default="pairs,peers")
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=12.0)
-    parser.add_argument("--windows", type=int, default=300)
+    parser.add_argument("--windows", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--json", type=Path)
