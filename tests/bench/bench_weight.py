@@ -8,10 +8,12 @@ pairs  the reference pipeline in interleaved pairs of runs (A B B A), all collec
        is what chance does on this machine. Goals: p50 shift under 1 %, p99 shift under 3 %, loss of
        throughput under 1 %. One is missed only where the whole 95 % interval of the median over the
        pairs lies beyond it (METHOD: which rule decides what).
-windows  the same goals, finer: inside one run the harness is stopped (SIGSTOP) for a second and let
-       go for a second, in pairs whose order is drawn, so that what else the machine does falls on
-       both sides alike. The kernel's trace of the scheduler is switched off meanwhile. What works
-       inside the program, copy tracing, stays on both sides: bench_copies.py weighs it.
+windows  the same goals, finer: inside one run the harness is stopped (SIGSTOP) for some seconds and
+       let go for as long, in pairs whose order is drawn, so that what else the machine does falls
+       on both sides alike. The kernel's trace of the scheduler is switched off meanwhile. What fell
+       due while it was stopped comes all at once when it goes on: the first moments of a window
+       count on neither side. What works inside the program, copy tracing, stays on both:
+       bench_copies.py weighs it.
        Intervals: blocks of pairs drawn with replacement (probe.statistics.resampling says whence).
 peers  the loop of copy_loop.py, in rounds, forwards and backwards: plain, plain again, as a program
        of `liveprobe run` with all collectors and copies, with py-spy beside it (100 Hz, also
