@@ -47,10 +47,10 @@ BUFFER_KIB: Final = 1024
 """For each core; holds about 18,000 events, a second of a very busy program."""
 MOST_BYTES_PER_S: Final = 160 * 1024
 """About 2,800 events; at 1 us for the kernel to record one and for us to take it, 3 ms a second."""
+LEAST_JUDGED_NS: Final = 500_000_000
+"""How long must be recorded before it is judged how often events come."""
 LEAST_SHARE: Final = 0.1
 """Of the time is recorded, however many events there are: a burst must not blind us for long."""
-MOST_PAUSES: Final = 30
-"""Calls in a row without recording."""
 LIST_BYTES: Final = 1024 * 1024
 MOST_BYTES: Final = 4 * 1024 * BUFFER_KIB
 """Of one core in one call: where events come faster than they are read, it ends too."""
@@ -107,7 +107,7 @@ class SchedulerTrace:
         self._began_ns = self._ended_ns = 0
         self._windows: list[tuple[int, int]] = []
         self._on_ns: int | None = None
-        self._taken_ns = 0
+        self._judged_ns = self._size = 0
         self._pauses = 0
 
     def start(self, device: Device) -> None:
@@ -207,14 +207,14 @@ class SchedulerTrace:
     def _resume(self) -> None:
         if self._instance is not None:
             _write(self._instance / "tracing_on", "1")
-            self._on_ns = self._taken_ns = time.monotonic_ns()
+            self._on_ns = self._judged_ns = time.monotonic_ns()
+            self._size = 0
             self._began_ns = self._began_ns or self._on_ns
 
     def _take(self, t_ns: int) -> Iterator[Notice]:
         """Put away what is there; pause where it is too much to go on like that."""
-        elapsed_ns, self._taken_ns = t_ns - self._taken_ns, t_ns
         try:
-            size = self._put(t_ns, last=False)
+            self._size += self._put(t_ns, last=False)
         except OSError as error:
             self._pause()
             yield Notice(FULL, {"reason": error.strerror})
@@ -223,6 +223,10 @@ class SchedulerTrace:
             self._pause()
             yield Notice(FULL, {"bytes": kept.MOST_BYTES})
             return
+        elapsed_ns = t_ns - self._judged_ns
+        if elapsed_ns < LEAST_JUDGED_NS:
+            return
+        size, self._size, self._judged_ns = self._size, 0, t_ns
         pauses = self._drawn_pauses(size, elapsed_ns)
         if not pauses:
             return
@@ -235,13 +239,15 @@ class SchedulerTrace:
             self._put(time.monotonic_ns(), last=True)
 
     def _drawn_pauses(self, size_bytes: int, elapsed_ns: int) -> int:
-        """Draw for how many calls not to record, so that as much as allowed is in the long run."""
+        """Draw for how many calls not to record, so that as much as allowed is in the long run.
+
+        From half to one and a half of their mean, evenly: never in step with the program, and
+        never for long.
+        """
         most_bytes = MOST_BYTES_PER_S * elapsed_ns / 1e9
-        share = max(most_bytes / size_bytes, LEAST_SHARE) if size_bytes else 1.0
-        pauses = 0
-        while pauses < MOST_PAUSES and self._draw() >= share:
-            pauses += 1
-        return pauses
+        share = min(max(most_bytes / size_bytes, LEAST_SHARE), 1.0) if size_bytes else 1.0
+        mean = 1 / share - 1
+        return int(mean * (0.5 + self._draw()) + self._draw())
 
     def _pause(self) -> None:
         if self._instance is not None and self._on_ns is not None:

@@ -99,7 +99,7 @@ def waits(
     chart = Chart(
         id=identity(TRACK),
         question=str(track.get("title") or TRACK),
-        finding=_finding(inside),
+        finding=_finding(inside, ", of those recorded" if _windowed(facts) else ""),
         note=_note(track, inside, len(every), width_s) + _missing(facts),
         spec=_spec(shown, payload),
         image=figure.drawn(HEIGHT, lambda axes: _draw(axes, subject, shown, 2 * width_s)),
@@ -157,13 +157,13 @@ def _thinned(line: Line, width_s: float) -> Line:
     return Line(line.label, line.x[rows], line.y[rows])
 
 
-def _finding(told: _Told) -> str:
+def _finding(told: _Told, among: str) -> str:
     worst = int(told.ms.argmax())
     whose, (who, foreign) = told.threads[told.thread[worst]], told.takers[told.taker[worst]]
     had = "with the core idle" if who == SAID[IDLE] else f"while {who} had the core"
     had += ", which is none of the program's threads" if foreign else ""
     at, long = numbers.clock_fine(float(told.t_s[worst])), numbers.ms(float(told.ms[worst]))
-    return f"{whose} waited longest: {long} until {at}, {had}."
+    return f"{whose} waited longest{among}: {long} until {at}, {had}."
 
 
 def _note(track: Mapping[str, Any], told: _Told, threads: int, width_s: float) -> str:
@@ -197,10 +197,10 @@ def _windowed(facts: Mapping[str, Any]) -> str:
     if whole_ns <= 0 or recorded_ns >= MOST_OF_IT * whole_ns:
         return ""
     share = numbers.percent(recorded_ns / whole_ns)
-    parts = numbers.plural(len(windows), "window")
+    parts = numbers.plural(len(windows), "stretch", "stretches")
     return (
-        f" Events came too often to record all: these are the waits of {parts}, {share} of the run,"
-        " drawn at random; where there is no point, nothing may have been recorded."
+        f" Events came too often to record all: these are the waits of {parts} of time, {share} of"
+        " the run, drawn at random; where there is no point, nothing may have been recorded."
     )
 
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from collectors import scheduler_trace
@@ -299,13 +300,17 @@ def test_where_too_much_happens_it_is_recorded_in_windows(
     fighter: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scheduler_trace, "MOST_BYTES_PER_S", 1)
-    drawn = iter([0.9, 0.9, 0.05, *[0.0] * 100])  # at least a tenth: two pauses, then none
-    collector = SchedulerTrace(lambda: next(drawn))
+    monkeypatch.setattr(scheduler_trace, "LEAST_SHARE", 0.2)  # in the mean four pauses to a window
+    collector = SchedulerTrace(lambda: 0.0)  # two, the fewest
     collector.start(Device("here", program_pid=fighter.pid))
+    assert list(collector.sample(time.monotonic_ns())) == [], "too early to judge"
     notices, ends = [], []
     for _ in range(4):
         deadline, before = time.monotonic() + 60, switched(fighter)
-        while switched(fighter) < before + 20 and time.monotonic() < deadline:
+        earliest = time.monotonic() + scheduler_trace.LEAST_JUDGED_NS / 1e9
+        while time.monotonic() < deadline and (
+            switched(fighter) < before + 20 or time.monotonic() < earliest
+        ):
             time.sleep(0.01)
         notices += list(collector.sample(time.monotonic_ns()))
         ends.append(time.monotonic_ns())
@@ -324,6 +329,19 @@ def test_where_too_much_happens_it_is_recorded_in_windows(
     assert all(t is not None and (first < t <= gone or again < t <= over) for t in times)
     assert any(t <= gone for t in times if t)
     assert any(t > again for t in times if t)
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "mean"), [(1, 0.0), (160 * 1024, 0.0), (5 * 80 * 1024, 1.5), (2**30, 9.0)]
+)
+def test_pauses_are_as_long_as_it_takes_in_the_mean_and_never_long(
+    size_bytes: int, mean: float
+) -> None:
+    rng = np.random.default_rng(7)
+    drawn = [SchedulerTrace(rng.random)._drawn_pauses(size_bytes, 10**9) for _ in range(4000)]
+    assert sum(drawn) / len(drawn) == pytest.approx(mean, abs=0.15)
+    assert max(drawn) <= 1.5 * mean + 1
+    assert min(drawn) >= int(mean / 2)
 
 
 @needs_tracefs

@@ -183,7 +183,10 @@ def test_waits_that_could_not_be_measured_are_said(sampled: Callable[..., Judged
     ("windows", "said"),
     [
         ([[10, 109]], ""),
-        ([[10, 30], [60, 65]], f"the waits of 2 windows, 25.0{NBSP}% of the run, drawn at random"),
+        (
+            [[10, 30], [60, 65]],
+            f"the waits of 2 stretches of time, 25.0{NBSP}% of the run, drawn at random",
+        ),
     ],
 )
 def test_waits_that_were_recorded_in_windows_say_so(
@@ -199,7 +202,8 @@ def test_waits_that_were_recorded_in_windows_say_so(
     waits = tracks_of(Subject.of((short, verdict)), Payload()).waits
     assert waits is not None
     assert said in waits.chart.note
-    assert ("windows" in waits.chart.note) == bool(said)
+    assert ("stretch" in waits.chart.note) == bool(said)
+    assert (" waited longest, of those recorded: " in waits.chart.finding) == bool(said)
 
 
 def test_waits_that_are_no_waits_draw_nothing(sampled: Callable[..., Judged]) -> None:
