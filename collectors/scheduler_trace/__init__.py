@@ -19,7 +19,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import time
 from bisect import bisect_right
 from contextlib import suppress
 from operator import itemgetter
@@ -104,7 +103,9 @@ class SchedulerTrace:
         self._kept = Kept()
         self._waits = Waits()
         self._lost = {OVERRUN: 0, DROPPED: 0}
-        self._began_ns = self._ended_ns = 0
+        self._began_ns: int | None = None
+        self._ended_ns = 0
+        self._recording = False
         self._windows: list[tuple[int, int]] = []
         self._on_ns: int | None = None
         self._judged_ns = self._size = 0
@@ -137,7 +138,7 @@ class SchedulerTrace:
                 _write(instance / "events" / "sched" / event / "enable", "1")
             for pipe in matches(instance / "per_cpu", "cpu*/trace_pipe_raw"):
                 self._pipes.append(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-            self._resume()
+            self._record()
         except OSError as error:
             self.stop()
             raise NoData(
@@ -146,13 +147,16 @@ class SchedulerTrace:
 
     def sample(self, t_ns: int) -> Iterable[Notice]:
         """Take what was recorded since the last call; yield what went wrong."""
-        self._follow(t_ns)
-        if self._on_ns is not None:
-            yield from self._take(t_ns)
-        elif self._pauses and not self._kept.full:
+        self._began_ns, self._ended_ns = self._began_ns or t_ns, t_ns
+        if not self._recording and self._pauses and not self._kept.full:
             self._pauses -= 1
             if not self._pauses:
-                self._resume()
+                self._record()
+        if self._recording and self._on_ns is None:
+            self._on_ns, self._judged_ns, self._size = t_ns, t_ns, 0
+        self._follow(t_ns)
+        if self._recording:
+            yield from self._take(t_ns)
         if self._looked_ns == t_ns:
             yield from self._dropped()
 
@@ -163,8 +167,7 @@ class SchedulerTrace:
             events = [*early, *self._events(found)]
             events.sort(key=itemgetter(0))
             now = bisect_right(events, batch.until_ns, key=itemgetter(0))
-            now = len(events) if batch.last else now
-            early = events[now:]
+            early = [] if batch.last else events[now:]
             yield from self._waits.after(events[:now], batch.ours, self._harness)
             if batch.last:
                 self._waits.pause()
@@ -187,40 +190,35 @@ class SchedulerTrace:
             "events_overrun": self._lost[OVERRUN],
             "events_dropped": self._lost[DROPPED],
             "windows_ns": [list(window) for window in self._windows],
-            "watched_ns": [self._began_ns, self._ended_ns],
+            "watched_ns": [self._began_ns or self._ended_ns, self._ended_ns],
         }
 
     def stop(self) -> None:
         """Close the pipes and remove the instance."""
-        if self._on_ns is not None:
-            self._windows.append((self._on_ns, time.monotonic_ns()))
-            self._on_ns = None
+        self._end_window(self._ended_ns)
         while self._pipes:
             os.close(self._pipes.pop())
         if self._instance is not None:
             self._lost = losses(self._instance)
             _remove(self._instance)
             self._instance = None
-            self._ended_ns = time.monotonic_ns()
         self._family = None
 
-    def _resume(self) -> None:
+    def _record(self) -> None:
         if self._instance is not None:
             _write(self._instance / "tracing_on", "1")
-            self._on_ns = self._judged_ns = time.monotonic_ns()
-            self._size = 0
-            self._began_ns = self._began_ns or self._on_ns
+            self._recording = True
 
     def _take(self, t_ns: int) -> Iterator[Notice]:
         """Put away what is there; pause where it is too much to go on like that."""
         try:
-            self._size += self._put(t_ns, last=False)
+            self._size += self._kept.add(t_ns, frozenset(self._ours), self._fresh())
         except OSError as error:
-            self._pause()
+            self._pause(t_ns)
             yield Notice(FULL, {"reason": error.strerror})
             return
         if self._kept.full:
-            self._pause()
+            self._pause(t_ns)
             yield Notice(FULL, {"bytes": kept.MOST_BYTES})
             return
         elapsed_ns = t_ns - self._judged_ns
@@ -233,10 +231,8 @@ class SchedulerTrace:
         if not self._windows:
             rate = round(size / elapsed_ns * 1e9)
             yield Notice("waits are recorded in windows from here on", {"bytes_per_s": rate})
-        self._pause()
+        self._pause(t_ns)
         self._pauses = pauses
-        with suppress(OSError):
-            self._put(time.monotonic_ns(), last=True)
 
     def _drawn_pauses(self, size_bytes: int, elapsed_ns: int) -> int:
         """Draw for how many calls not to record, so that as much as allowed is in the long run.
@@ -249,14 +245,19 @@ class SchedulerTrace:
         mean = 1 / share - 1
         return int(mean * (0.5 + self._draw()) + self._draw())
 
-    def _pause(self) -> None:
-        if self._instance is not None and self._on_ns is not None:
+    def _pause(self, t_ns: int) -> None:
+        """Record no more; what came since the call began is left out."""
+        if self._instance is not None:
             _write(self._instance / "tracing_on", "0")
-            self._windows.append((self._on_ns, time.monotonic_ns()))
-            self._on_ns = None
+            for _ in self._fresh():
+                pass
+        self._kept.end()
+        self._end_window(t_ns)
 
-    def _put(self, until_ns: int, *, last: bool) -> int:
-        return self._kept.add(until_ns, frozenset(self._ours), self._fresh(), last=last)
+    def _end_window(self, t_ns: int) -> None:
+        if self._on_ns is not None:
+            self._windows.append((self._on_ns, t_ns))
+        self._recording, self._on_ns = False, None
 
     def _dropped(self) -> Iterator[Notice]:
         """Tell of events that found no place; of those that were overwritten the pipe tells."""

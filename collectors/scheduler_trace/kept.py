@@ -6,7 +6,7 @@ would be taken from it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Final
@@ -31,7 +31,7 @@ class Batch:
     until_ns: int
     ours: frozenset[int]
     sizes: tuple[int, ...]
-    last: bool
+    last: bool = False
 
 
 class Kept:
@@ -51,18 +51,20 @@ class Kept:
         """Say whether no more should be put in."""
         return self._bytes >= MOST_BYTES
 
-    def add(
-        self, until_ns: int, ours: frozenset[int], pages: Iterable[bytes], *, last: bool
-    ) -> int:
+    def add(self, until_ns: int, ours: frozenset[int], pages: Iterable[bytes]) -> int:
         """Put a batch in; return its bytes. Raises `OSError` where the file takes no more."""
         sizes: list[int] = []
         file = self._file = self._file or _file()
         try:
             sizes.extend(file.write(page) for page in pages)  # a full disk may take a part
         finally:  # what is in is in
-            self._batches.append(Batch(until_ns, ours, tuple(sizes), last))
+            self._batches.append(Batch(until_ns, ours, tuple(sizes)))
             self._bytes += sum(sizes)
         return sum(sizes)
+
+    def end(self) -> None:
+        """Say that after the last batch nothing was recorded for a while."""
+        self._batches[-1:] = [replace(batch, last=True) for batch in self._batches[-1:]]
 
     def batches(self) -> Iterator[tuple[Batch, list[bytes]]]:
         """Yield each batch with its pages."""
