@@ -3,9 +3,9 @@
 Works on any Linux. `/proc/<pid>/status` gives what is resident, the peak and what is swapped out,
 `/proc/<pid>/stat` the page faults, `/proc/<pid>/smaps_rollup` the proportional share (a page that n
 processes share counts as 1/n), `/proc/meminfo` what the machine has left. The proportional share is
-read every 30 s: the kernel walks all pages for it and holds the program's memory lock meanwhile.
-Resident sizes of a program with many threads lag by some pages a thread (the kernel adds them up
-lazily).
+read at the start, after 5, 15 and 35 s, and then every 30 s: the kernel walks all pages for it and
+holds the program's memory lock meanwhile. Resident sizes of a program with many threads lag by some
+pages a thread (the kernel adds them up lazily).
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MEMINFO: Final = "/proc/meminfo"
 KIBIBYTE: Final = 1024
 PROPORTIONAL_PERIOD_NS: Final = 30_000_000_000
+FIRST_PROPORTIONAL_NS: Final = 5_000_000_000
+"""Until the second reading; then twice as long each time, up to the period: a program that was just
+started has nothing yet."""
 MINOR_FIELD: Final = 7
 MAJOR_FIELD: Final = 9
 """Places of minflt and majflt among the fields after the name (proc(5): 10 and 12)."""
@@ -71,7 +74,8 @@ class Memory:
         self._meminfo: KernelFile | None = None
         self._family: Family | None = None
         self._before: dict[Member, tuple[int, Faults]] = {}
-        self._proportional_ns: int | None = None
+        self._proportional_due_ns = 0
+        self._proportional_wait_ns = FIRST_PROPORTIONAL_NS
 
     def start(self, device: Device) -> None:
         """Open /proc/meminfo; raises `NoData` where there is none."""
@@ -87,10 +91,10 @@ class Memory:
         """Yield the sizes of every process, its faults since the last reading, and what is left."""
         meminfo = sizes(self._meminfo.read() or "") if self._meminfo is not None else {}
         yield Sample("memory.available", "", meminfo.get("MemAvailable"))
-        since = self._proportional_ns
-        proportional = since is None or t_ns - since >= PROPORTIONAL_PERIOD_NS
+        proportional = t_ns >= self._proportional_due_ns
         if proportional:
-            self._proportional_ns = t_ns
+            self._proportional_due_ns = t_ns + self._proportional_wait_ns
+            self._proportional_wait_ns = min(2 * self._proportional_wait_ns, PROPORTIONAL_PERIOD_NS)
         before, self._before = self._before, {}
         for member in self._family.members(t_ns) if self._family is not None else ():
             yield from _of_sizes(member)

@@ -28,6 +28,8 @@ SWITCHES: Final = re.compile(
 )
 NAME: Final = re.compile(r"^Name:\t(.*)$", re.MULTILINE)
 SCHEDSTAT_FIELDS: Final = 3
+STATUS_BYTES: Final = 64 * 1024
+"""The switches come last, after the groups of the user, who may be in thousands."""
 
 
 class Counts(NamedTuple):
@@ -61,7 +63,7 @@ class Scheduler:
 
     def __init__(self) -> None:
         self._family: Family | None = None
-        self._files = ThreadFiles("schedstat", "status")
+        self._files = ThreadFiles("schedstat", "status", size_bytes=STATUS_BYTES)
         self._before: dict[Key, tuple[int, Counts]] = {}
 
     def start(self, device: Device) -> None:

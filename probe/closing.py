@@ -35,7 +35,6 @@ def conclude(session: Session, child: Child, sampling: Sampling) -> None:
     of_ours = spent.of_everything_ns() - (child.cpu_ns or 0)  # tools of collectors count as ours
     harness["cpu_ns"] = of_ours - harness["cpu_ns"]
     harness["wall_ns"] = time.monotonic_ns() - manifest["clocks"]["start_monotonic_ns"]
-    sampling.conclude()
     manifest["collectors"] = sampling.documents()
     manifest["program"].update(
         exit_code=child.exit_code,
@@ -44,9 +43,10 @@ def conclude(session: Session, child: Child, sampling: Sampling) -> None:
         cpu_ns=child.cpu_ns,
         stderr_tail=child.error_tail,
     )
-    with contextlib.suppress(EnvironmentUnmet):  # whoever finishes it in our stead begins there
-        _write_own_tables(session, sampling, session.tapes)
-        store.write_json(session.tapes / store.MANIFEST, manifest)
+    _leave(session, sampling)
+    sampling.conclude()  # takes a while, where much was put off
+    manifest["collectors"] = sampling.documents()
+    _leave(session, sampling)
     try:
         _write_own_tables(session, sampling, session.path)
         tables.finalise(session.path, manifest)  # on disk it is "running" until its tables are
@@ -57,6 +57,13 @@ def conclude(session: Session, child: Child, sampling: Sampling) -> None:
         )
         raise
     store.discard_tapes(session.path, manifest["id"], session.tapes)
+
+
+def _leave(session: Session, sampling: Sampling) -> None:
+    """Put what is known by now where whoever finishes the Run in our stead begins."""
+    with contextlib.suppress(EnvironmentUnmet):
+        _write_own_tables(session, sampling, session.tapes)
+        store.write_json(session.tapes / store.MANIFEST, session.manifest)
 
 
 def _write_own_tables(session: Session, sampling: Sampling, path: Path) -> None:

@@ -24,7 +24,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Progress:
-    """What a caller is told, about ten times a second; `total_ns` None means no known end.
+    """What a caller is told, about four times a second; `total_ns` None means no known end.
 
     `note` is what is waited for; `repeat` is (i, n) for one of several runs.
     """

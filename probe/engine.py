@@ -104,7 +104,7 @@ def exert(
 ) -> Exertion:
     """Run the scenario's program as load, watched as if measured, and keep nothing of it.
 
-    It is stopped when `until`, asked ten times a second with the time of its first frame (None
+    It is stopped when `until`, asked four times a second with the time of its first frame (None
     before), says that it was enough; it may also end by itself. Raises as `measure`; an interrupt
     while it runs is its outcome, any other raises `KeyboardInterrupt`.
     """
@@ -210,7 +210,9 @@ def _until_over(session: Session, child: Child, sampling: Sampling) -> str:
     every_ns = min(LOOK_NS, session.scenario.run.hang // LOOKS_PER_HANG)
     while child.running():
         now = time.monotonic_ns()
-        if watch.first_ns is None or now - looked_ns >= every_ns:
+        silence = course.silence_allowed_ns(seen, watch.first_ns)
+        silent = silence is not None and now - moved_ns > silence
+        if silent or watch.first_ns is None or now - looked_ns >= every_ns:
             looked_ns, records = now, watch.records()
             if records != seen:
                 seen, moved_ns = records, now
@@ -230,7 +232,7 @@ def _until_over(session: Session, child: Child, sampling: Sampling) -> str:
         if silence is not None and now - moved_ns > silence:
             why = f"no record for {silence / 1e9:g} s: the program hangs"
             return _end(session, child, "timed out", why)
-        child.wait(POLL_S - time.monotonic() % POLL_S)  # when collectors wake us up anyway
+        child.wait(POLL_S)
     if child.exit_code == 0:
         return "ended"
     how = child.signal_name or f"exit status {child.exit_code}"

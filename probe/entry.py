@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from probe.model import Collector, Source, Track
 
 
-@dataclass
+@dataclass(eq=False)
 class Entry:
     """What one collector did: its outcome, its cost, its readings."""
 

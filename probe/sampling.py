@@ -37,8 +37,8 @@ WAIT_S: Final = 3.0
 """A collector that does not return from a call within this is left behind, and said so."""
 STAGGER_NS: Final = 37_000_000
 """How long after one collector the next one reads. All at once they cost less, and all of it falls
-on one frame: of 30 frames a second that is one in thirty, which p99 shows. No common rate of frames
-is a multiple of it."""
+on one frame: of 30 frames a second that is one in thirty, which p99 shows. It is no multiple of the
+time between frames at any common rate."""
 LEAST_SHARE: Final = 0.25
 """Of its period must pass between two readings of a collector."""
 ATTACH_WAIT_S: Final = 20.0
@@ -58,7 +58,7 @@ class Sampling:
         self._records = [Entry(collector) for collector in ordered]
         self._threads: dict[str, threading.Thread] = {}
         self._attached: set[str] = set()
-        self._whole: list[Entry] = []
+        self._ended: list[Entry] = []
         self._over = {record.collector.name: threading.Event() for record in self._records}
         self.events: list[Event] = []
         self.unmet: list[tuple[str, Unmet]] = []
@@ -138,21 +138,21 @@ class Sampling:
             thread.join(WAIT_S)
             if thread.is_alive():
                 self._failed(record, f"a call did not return within {WAIT_S:g} s")
-            elif record.outcome == "ok":
-                self._whole.append(record)
+            else:
+                self._ended.append(record)
 
     def conclude(self) -> None:
         """Let collectors work out what they put off, then say what they have to say; after `stop`.
 
         This costs the program nothing, and is not counted among what they cost it.
         """
-        while self._whole:
-            record = self._whole.pop()
+        while self._ended:
+            record = self._ended.pop()
             collector = record.collector
             cost = record.cpu_ns, record.wall_ns, record.slowest_ns
             if isinstance(collector, Deferring):
                 self._fenced(record, partial(self._work_out, record, collector))
-            if isinstance(collector, Stating):
+            if isinstance(collector, Stating) and record.outcome == "ok":
                 self._fenced(record, partial(_state, record, collector))
             record.after_ns = record.cpu_ns - cost[0]
             record.cpu_ns, record.wall_ns, record.slowest_ns = cost
@@ -243,9 +243,13 @@ class Sampling:
                 self._notice(record, f"{record.collector.name}: {took}", {}, now)
 
     def _work_out(self, record: Entry, collector: Deferring) -> None:
-        now = time.monotonic_ns()
-        for each in collector.work_out():
-            self._keep(record, (each,), now)
+        now, before = time.monotonic_ns(), len(record.rows)
+        try:
+            for each in collector.work_out():
+                self._keep(record, (each,), now)
+        except KeyboardInterrupt:  # a part of them would read as all
+            del record.rows[before:]
+            raise
 
     def _keep(self, record: Entry, seen: Sequence[Sample | Notice], middle: int) -> None:
         for each in seen:

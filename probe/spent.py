@@ -95,7 +95,7 @@ def _asleep_until_end(pid: int, seconds: float) -> None:
         try:
             ends = select.poll()
             ends.register(descriptor, select.POLLIN)
-            ends.poll(1000 * seconds)
+            ends.poll(1000 * max(0.0, seconds))
         finally:
             os.close(descriptor)
 

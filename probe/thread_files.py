@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from probe.kernel_file import KernelFile, integer
+from probe.kernel_file import PAGE_BYTES, KernelFile, integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,8 +43,9 @@ class _Kept:
 class ThreadFiles:
     """Files of every thread of the program's processes, by their names below `task/<tid>`."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, size_bytes: int = PAGE_BYTES) -> None:
         self._names = names
+        self._size_bytes = size_bytes
         self._kept: dict[Key, _Kept] = {}
         self._seen: set[Key] = set()
         self._open = 0
@@ -57,7 +58,7 @@ class ThreadFiles:
             kept = self._kept.get(key)
             if kept is None:
                 kept = self._kept[key] = self._met(folder / str(tid))
-            texts = [_once(path) if file is None else file.read() for path, file in kept.files]
+            texts = [self._once(path) if file is None else file.read() for path, file in kept.files]
             whole = [text for text in texts if text is not None]
             if len(whole) < len(texts):
                 # It ended; if its number was used again, that one is met next time.
@@ -85,9 +86,19 @@ class ThreadFiles:
     def _opened(self, path: Path) -> KernelFile | None:
         if self._open < MOST_OPEN:
             with suppress(OSError):
-                file = KernelFile(path)
+                file = KernelFile(path, self._size_bytes)
                 self._open += 1
                 return file
+        return None
+
+    def _once(self, path: Path) -> str | None:
+        """Read a file that is not kept open; cheaper than through Python's buffers."""
+        with suppress(OSError):
+            file = KernelFile(path, self._size_bytes)
+            try:
+                return file.read()
+            finally:
+                file.close()
         return None
 
     def _forget(self, key: Key) -> None:
@@ -104,14 +115,3 @@ def tids(folder: Path) -> list[int]:
     except OSError:
         return []
     return [tid for tid in map(integer, names) if tid is not None]
-
-
-def _once(path: Path) -> str | None:
-    """Read a file that is not kept open; cheaper than through Python's buffers."""
-    with suppress(OSError):
-        file = KernelFile(path)
-        try:
-            return file.read()
-        finally:
-            file.close()
-    return None

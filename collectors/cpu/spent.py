@@ -4,7 +4,7 @@ In nanoseconds where the kernel says so: of a thread in `schedstat`, of a proces
 which counts the threads that have ended, too. A thread that runs while it is read is up to date as
 of the last tick of its core (1 to 10 ms, by the kernel's build); that error does not add up.
 
-Elsewhere both come from `stat`, in steps of 10 ms: of 250 ms a step is 4 %.
+Elsewhere both come from `stat`, in steps of 10 ms: of a second a step is 1 %.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ SYSTEM_FIELD: Final = 12
 """Places of utime and stime among the fields after the name (proc(5): 14 and 15)."""
 NAMED_NS: Final = 10**9
 """A thread may be named after its start: its name is read again a second after it was met, then at
-twice that age each time."""
+twice that age each time, up to half a minute."""
+MOST_NAMED_NS: Final = 30 * 10**9
 
 
 class Spent(NamedTuple):
@@ -88,7 +89,9 @@ class Threads:
         if text is None:
             return None
         met_ns = t_ns if known is None else known.met_ns
-        self._names[key] = _Name(text, met_ns, t_ns + max(NAMED_NS, t_ns - met_ns))
+        self._names[key] = _Name(
+            text, met_ns, t_ns + min(max(NAMED_NS, t_ns - met_ns), MOST_NAMED_NS)
+        )
         return text
 
 

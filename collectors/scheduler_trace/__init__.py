@@ -10,8 +10,9 @@ The kernel leaves events out, and its buffer may run over: both are counted and 
 these waits is therefore less than what a thread waited in all: that is `scheduler.wait`.
 
 Each event costs the program the time to record it. Where they come so often that this would be felt
-they are recorded for a second at a time, drawn at random, as rarely as it takes; the facts
-have these windows. What was recorded is looked at when the program has ended.
+they are recorded for a second at a time, as rarely as it takes, after pauses whose length is drawn:
+a time in which more happens is recorded more rarely, and a wait over the edge of such a window not
+at all. The facts have the windows. What was recorded is looked at when the program has ended.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 PLACES: Final = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 PREFIX: Final = "liveprobe-"
 EVENTS: Final = ("sched_switch", "sched_waking")
-BUFFER_KIB: Final = 1024
-"""For each core; holds about 18,000 events, a second of a very busy program."""
+BUFFER_KIB: Final = 2048
+"""For each core; holds about 36,000 events, a second of a very busy program."""
 MOST_BYTES_PER_S: Final = 160 * 1024
 """About 2,800 events; at 1 us for the kernel to record one and for us to take it, 3 ms a second."""
 LEAST_JUDGED_NS: Final = 500_000_000
@@ -60,7 +61,8 @@ OVERRUN: Final = "overrun"
 DROPPED: Final = "dropped events"
 FULL: Final = "no more waits are recorded: there is no room for them"
 OWN_LOOKS: Final = 5
-"""Of so many looks at the program's processes one is at our own, too."""
+"""Of so many looks at the program's processes one is at our own, too, and each of the first: some
+collectors start after this one."""
 COUNT: Final = re.compile(rf"^(?:commit )?({OVERRUN}|{DROPPED}): ([0-9]{{1,18}})$", re.MULTILINE)
 """Of a core's `stats` (kernel: trace/ftrace.rst): what was overwritten before it was read, be it by
 an interrupt of an interrupt, and what found no place."""
@@ -110,6 +112,7 @@ class SchedulerTrace:
         self._on_ns: int | None = None
         self._judged_ns = self._size = 0
         self._pauses = 0
+        self._full_ns: int | None = None
 
     def start(self, device: Device) -> None:
         """Make an instance of tracefs, switch the events on; raises `NoData` without the right."""
@@ -180,7 +183,7 @@ class SchedulerTrace:
         that end, `waits_cut` those that went on when the recording paused; they gave no sample.
         `events_overrun` were overwritten before they were read, `events_dropped` found no place in
         the kernel's buffer. `windows_ns` are the times in which waits were recorded, of
-        `watched_ns`.
+        `watched_ns`; after `full_ns` there was no room for more.
         """
         return {
             "waits": self._waits.recorded,
@@ -190,6 +193,7 @@ class SchedulerTrace:
             "events_overrun": self._lost[OVERRUN],
             "events_dropped": self._lost[DROPPED],
             "windows_ns": [list(window) for window in self._windows],
+            "full_ns": self._full_ns,
             "watched_ns": [self._began_ns or self._ended_ns, self._ended_ns],
         }
 
@@ -215,10 +219,12 @@ class SchedulerTrace:
             self._size += self._kept.add(t_ns, frozenset(self._ours), self._fresh())
         except OSError as error:
             self._pause(t_ns)
+            self._full_ns = t_ns
             yield Notice(FULL, {"reason": error.strerror})
             return
         if self._kept.full:
             self._pause(t_ns)
+            self._full_ns = t_ns
             yield Notice(FULL, {"bytes": kept.MOST_BYTES})
             return
         elapsed_ns = t_ns - self._judged_ns
@@ -251,10 +257,10 @@ class SchedulerTrace:
             _write(self._instance / "tracing_on", "0")
             for _ in self._fresh():
                 pass
-        self._kept.end()
         self._end_window(t_ns)
 
     def _end_window(self, t_ns: int) -> None:
+        self._kept.end()
         if self._on_ns is not None:
             self._windows.append((self._on_ns, t_ns))
         self._recording, self._on_ns = False, None
@@ -279,7 +285,7 @@ class SchedulerTrace:
             return
         self._looked_ns = t_ns
         self._looks += 1
-        if self._looks % OWN_LOOKS == 1:
+        if self._looks < OWN_LOOKS or self._looks % OWN_LOOKS == 0:
             self._harness |= _of_harness()
         for member in self._family.members(t_ns):
             for tid in _threads(member.folder / "task"):

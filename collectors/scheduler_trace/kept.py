@@ -8,15 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from io import BytesIO
+from shutil import disk_usage
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Final
+
+from probe.store import SHARED_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import IO
 
-MOST_BYTES: Final = 256 * 1024 * 1024
-"""Of one run: about four million events."""
+MOST_BYTES: Final = 128 * 1024 * 1024
+"""Of one run: about two million events, a quarter of an hour of as many as are recorded."""
+
+
+AMPLE: Final = 4
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,10 @@ class Batch:
 
 
 class Kept:
-    """Batches in order, in a file without a name; in memory where there is no place for one."""
+    """Batches in order, in a file without a name: on tmpfs where there is ample room.
+
+    To write to a disk would disturb the program. Where no file can be made memory serves.
+    """
 
     def __init__(self) -> None:
         self._batches: list[Batch] = []
@@ -84,6 +93,10 @@ class Kept:
 
 def _file() -> IO[bytes]:
     try:
-        return TemporaryFile(buffering=0)
+        ample = disk_usage(SHARED_MEMORY).free >= AMPLE * MOST_BYTES
+    except OSError:
+        ample = False
+    try:
+        return TemporaryFile(buffering=0, dir=SHARED_MEMORY if ample else None)
     except OSError:
         return BytesIO()

@@ -38,6 +38,7 @@ SAID: Final = {IDLE: "nobody: the core was idle", HARNESS: "liveprobe itself"}
 HALF_TOLD: Final = ("waits_without_end", "waits_without_begin")
 LOST: Final = ("events_overrun", "events_dropped")
 """What the collector states of the waits that it could not measure."""
+PART: Final = "Sums are of the time in which waits were recorded."
 MOST_OF_IT: Final = 0.98
 """Of the run: a collector that begins and ends with it takes a moment for either."""
 T = TypeVar("T")
@@ -106,7 +107,8 @@ def waits(
         height=HEIGHT,
         legend=legend(shown),
     )
-    return Waits(chart, *_table(inside))
+    takers, rest = _table(inside)
+    return Waits(chart, takers, f"{rest} {PART if _windowed(facts) else ''}".strip())
 
 
 def _told(subject: Subject) -> _Told | None:
@@ -197,10 +199,15 @@ def _windowed(facts: Mapping[str, Any]) -> str:
     if whole_ns <= 0 or recorded_ns >= MOST_OF_IT * whole_ns:
         return ""
     share = numbers.percent(recorded_ns / whole_ns)
+    cut = numbers.plural(_sum(facts, ("waits_cut",)), "wait")
+    if facts.get("full_ns") is not None:
+        return f" There was no room for more: these are the waits of {share} of the run."
     parts = numbers.plural(len(windows), "stretch", "stretches")
     return (
         f" Events came too often to record all: these are the waits of {parts} of time, {share} of"
-        " the run, drawn at random; where there is no point, nothing may have been recorded."
+        f" the run, more rarely where more happened; {cut} over an edge of these"
+        f" {'is' if cut.startswith('1 ') else 'are'} missing, sums are of what was recorded, and"
+        " where there is no point, nothing may have been recorded."
     )
 
 

@@ -10,10 +10,11 @@ pairs  the reference pipeline in interleaved pairs of runs (A B B A), all collec
        pairs lies beyond it (METHOD: which rule decides what).
 windows  the same goals, finer: inside one run the harness is stopped (SIGSTOP) for some seconds and
        let go for as long, in pairs whose order is drawn, so that what else the machine does falls
-       on both sides alike. The kernel's trace of the scheduler is switched off meanwhile. What fell
-       due while it was stopped comes all at once when it goes on: the first moments of a window
-       count on neither side. What works inside the program, copy tracing, stays on both:
-       bench_copies.py weighs it.
+       on both sides alike. The kernel's trace of the scheduler is switched off meanwhile, and takes
+       the time for quiet: it pauses more rarely than in a run. What fell due while it was stopped
+       comes all at once when it goes on: the first moments of a window count on neither side. What
+       stays on both: copy tracing, inside the program (bench_copies.py weighs it), and tools that
+       collectors started (none on this machine).
        Intervals: blocks of pairs drawn with replacement (probe.statistics.resampling says whence).
 peers  the loop of copy_loop.py, in rounds, forwards and backwards: plain, plain again, as a program
        of `liveprobe run` with all collectors and copies, with py-spy beside it (100 Hz, also
@@ -159,13 +160,13 @@ def _pairs_of_windows(scenario: Scenario, folder: Path) -> list[tuple[Side, Side
         target=engine.measure, args=(scenario, folder)
     )
     harness.start()
-    drawn, log, recording = np.random.default_rng(7), [], dict[Path, str]()
+    drawn, log = np.random.default_rng(7), []
     until = time.monotonic() + WAIT_S + (scenario.run.warmup + scenario.run.duration) / 1e9
     time.sleep(WAIT_S / 10 + scenario.run.warmup / 1e9)  # it loads meanwhile
     end = time.monotonic() + scenario.run.duration / 1e9 - WAIT_S / 10
     while time.monotonic() < end and harness.is_alive():
         first = bool(drawn.integers(2))
-        log.append([(on, *_window(harness.pid, recording, on=on)) for on in (first, not first)])
+        log.append([(on, *_window(harness.pid, on=on)) for on in (first, not first)])
     os.kill(harness.pid or 0, signal.SIGCONT)
     harness.join(max(1.0, until - time.monotonic()))
     if harness.exitcode != 0:
@@ -185,25 +186,14 @@ def _pairs_of_windows(scenario: Scenario, folder: Path) -> list[tuple[Side, Side
     return sides
 
 
-def _window(pid: int | None, recording: dict[Path, str], *, on: bool) -> tuple[int, int]:
-    """Let the harness go or stop it for a window; return what of it counts, in ns.
-
-    `recording` has how the kernel's traces stood when it was stopped; they go on as they were.
-    """
-    switches = [
-        switch
-        for place in scheduler_trace.PLACES
-        for switch in Path(place).glob(f"instances/{scheduler_trace.PREFIX}{pid}-*/tracing_on")
-    ]
-    if on:  # what is recorded while it is stopped would be read in the next window
-        for switch in switches:
-            switch.write_text(recording.pop(switch, switch.read_text()))
-        os.kill(pid or 0, signal.SIGCONT)
-    else:
-        os.kill(pid or 0, signal.SIGSTOP)
-        for switch in switches:
-            recording.setdefault(switch, switch.read_text())
-            switch.write_text("0")
+def _window(pid: int | None, *, on: bool) -> tuple[int, int]:
+    """Let the harness go or stop it for a window; return what of it counts, in ns."""
+    os.kill(pid or 0, signal.SIGCONT if on else signal.SIGSTOP)
+    for place in scheduler_trace.PLACES:  # what is recorded now would be read in the next window
+        instance = f"instances/{scheduler_trace.PREFIX}{pid}-*"
+        for switch in Path(place).glob(f"{instance}/events/sched/sched_*/enable"):
+            if switch.parent.name in scheduler_trace.EVENTS:
+                switch.write_text(str(int(on)))
     start = time.monotonic_ns() + SETTLE_NS
     time.sleep(WINDOW_S)
     return start, time.monotonic_ns()

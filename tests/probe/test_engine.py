@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,43 @@ def test_a_program_that_speaks_becomes_a_run(tmp_path: Path) -> None:
     assert phases[-1] is engine.Phase.FINALISING
     folder = Path(run.manifest["tapes"]["folder"])
     assert not folder.exists(), "tapes are removed once their tables are written"
+
+
+class Clock:
+    """A child and its tapes in a time of their own: the one waits, the others grow."""
+
+    def __init__(self, gap_ns: int) -> None:
+        self.now, self.started_ns, self.gap_ns = 10**9, 10**9, gap_ns
+        self.first_ns: int | None = 10**9
+        self.exit_code = 0
+
+    def records(self) -> int:
+        return self.now // self.gap_ns
+
+    def running(self) -> bool:
+        return self.now < 60 * 10**9
+
+    def wait(self, seconds: float) -> None:
+        self.now += round(seconds * 1e9) - self.now % 3_000_000  # never quite when it should
+
+    def stop(self, patience_s: float) -> None:
+        self.exit_code = 1
+
+
+@pytest.mark.parametrize(("gap_s", "outcome"), [(1.7, "ended"), (2.6, "timed out")])
+def test_a_program_that_says_something_just_in_time_does_not_hang(
+    gap_s: float, outcome: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock: Any = Clock(round(gap_s * 1e9))
+    monkeypatch.setattr(engine, "Watch", lambda tapes: clock)
+    monkeypatch.setattr(engine.time, "monotonic_ns", lambda: clock.now)
+    given = scenario("", hang="2s")
+    session: Any = types.SimpleNamespace(
+        scenario=given, tapes=tmp_path, manifest={"bounds": {"duration_ns": None, "warmup_ns": None,
+        "drain_ns": None}}, progress=lambda _: None, until=None, note=lambda _: None,
+        wish=types.SimpleNamespace(asked=False),
+    )  # fmt: skip
+    assert engine._until_over(session, clock, Sampling([])) == outcome
 
 
 def test_the_cost_of_the_harness_has_its_tools_in_it_and_the_program_not(tmp_path: Path) -> None:

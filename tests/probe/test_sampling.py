@@ -348,6 +348,67 @@ def test_facts_that_are_no_json_are_a_failure_of_the_collector_alone() -> None:
     assert "facts" not in document
 
 
+def test_collectors_read_one_after_another_at_multiples_of_their_periods(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sampling = Sampling([Steady(), Attached()])
+    _, second = sampling._records
+    mine = sampling_module.STAGGER_NS
+    beat = 10**10 + mine
+    for now, left in [
+        (10**10, mine + 10**9),
+        (beat, 10**9),
+        (beat + 1, 10**9 - 1),
+        (beat + 7 * 10**8, 3 * 10**8),
+        (beat + 8 * 10**8, 12 * 10**8),
+    ]:
+        monkeypatch.setattr(time, "monotonic_ns", lambda now=now: now)
+        assert sampling._until_beat_ns(second, 10**9) == left
+
+
+class Cut(Steady):
+    """Fails in the middle, with what it put off."""
+
+    name = "cut"
+
+    def sample(self, t_ns: int) -> list[Sample]:
+        raise OSError("gone")
+
+    def work_out(self) -> list[Sample]:
+        return [Sample("cut.value", "", 1.0, 5)]
+
+    def facts(self) -> dict[str, int]:
+        return {"never": 1}
+
+
+def test_what_was_put_off_before_a_failure_counts() -> None:
+    sampling = Sampling([Cut()])
+    sampling.start(Device("here"))
+    sampling.stop()
+    sampling.conclude()
+    assert sampling.rows() == [("cut.value", "", 5, 1.0)]
+    (document,) = sampling.documents()
+    assert (document["outcome"], "facts" in document) == ("failed", False)
+
+
+class Endless(Steady):
+    name = "endless"
+
+    def work_out(self) -> Iterator[Sample]:
+        yield Sample("endless.value", "", 1.0, 5)
+        raise KeyboardInterrupt
+
+
+def test_what_was_half_worked_out_does_not_count() -> None:
+    sampling = Sampling([Endless()])
+    sampling.start(Device("here"))
+    sampling.stop()
+    before = len(sampling.rows())
+    with pytest.raises(KeyboardInterrupt):
+        sampling.conclude()
+    assert len(sampling.rows()) == before
+
+
 class Later(Steady):
     """Works out what it read when the program has ended."""
 

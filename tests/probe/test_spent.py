@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import subprocess
 import sys
 import threading
 from contextvars import copy_context
+
+import pytest
 
 from probe import spent
 
@@ -49,3 +53,26 @@ def test_where_no_child_is_waited_for_an_end_is_seen_all_the_same() -> None:
         assert spent.wait(subprocess.Popen(["true"]), 60)
     finally:
         signal.signal(signal.SIGCHLD, before)
+
+
+def test_the_end_itself_wakes_whoever_waits() -> None:
+    child, looks = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(0.3)"]), 0
+
+    def over() -> bool:
+        nonlocal looks
+        looks += 1
+        return child.poll() is not None
+
+    assert spent.wait_until(over, 60, child.pid)
+    assert looks <= 3
+    assert not spent.wait_until(lambda: False, -1.0, os.getpid())
+
+
+def test_where_the_kernel_does_not_wake_us_up_it_is_looked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(pid: int) -> int:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(os, "pidfd_open", refused)
+    assert spent.wait(subprocess.Popen(BURNING), 60)

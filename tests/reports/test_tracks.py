@@ -185,7 +185,7 @@ def test_waits_that_could_not_be_measured_are_said(sampled: Callable[..., Judged
         ([[10, 109]], ""),
         (
             [[10, 30], [60, 65]],
-            f"the waits of 2 stretches of time, 25.0{NBSP}% of the run, drawn at random",
+            f"the waits of 2 stretches of time, 25.0{NBSP}% of the run, more rarely where more",
         ),
     ],
 )
@@ -193,7 +193,7 @@ def test_waits_that_were_recorded_in_windows_say_so(
     sampled: Callable[..., Judged], windows: list[list[int]], said: str
 ) -> None:
     run, verdict = sampled()
-    facts = {"waits": 1, "windows_ns": windows, "watched_ns": [10, 110]}
+    facts = {"waits": 1, "waits_cut": 3, "windows_ns": windows, "watched_ns": [10, 110]}
     entries = [
         {**each, "facts": facts} if each["name"] == "scheduler_trace" else each
         for each in run.manifest["collectors"]
@@ -202,6 +202,7 @@ def test_waits_that_were_recorded_in_windows_say_so(
     waits = tracks_of(Subject.of((short, verdict)), Payload()).waits
     assert waits is not None
     assert said in waits.chart.note
+    assert ("3 waits over an edge of these are missing" in waits.chart.note) == bool(said)
     assert ("stretch" in waits.chart.note) == bool(said)
     assert (" waited longest, of those recorded: " in waits.chart.finding) == bool(said)
 

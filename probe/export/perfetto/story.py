@@ -11,7 +11,7 @@ from probe.export.perfetto import tracks as tree
 from probe.export.perfetto.copies import Copies
 from probe.export.perfetto.events import Column, Line, counts
 from probe.export.perfetto.waits import TRACK as WAITS
-from probe.export.perfetto.waits import taken
+from probe.export.perfetto.waits import taken, unrecorded
 from probe.export.perfetto.words import Words
 from probe.thread_names import thread_names
 
@@ -163,6 +163,15 @@ class Story:
     def _waits(self, samples: pd.DataFrame) -> None:
         """Add a slice for each wait for a core, on the track of the thread that waited."""
         others: int | None = None
+        gaps = unrecorded(self.run.manifest)
+        if len(gaps):
+            others = self.tracks.group("waits for a core")
+            line = Line(self.tracks.line("not recorded", others), "scheduler", self.words)
+            names = np.full(len(gaps), self.words.one("names", "no waits recorded"))
+            why = np.full(
+                len(gaps), self.words.one("texts", "too many events, or no room for more")
+            )
+            self._slices(line, names, gaps, {"why": Column.words(why)})
         for thread, waits in taken(samples, self._names):
             uuid = self.tracks.thread(thread)
             if uuid is None:

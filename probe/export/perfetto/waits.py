@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from probe.thread_names import ThreadNames
 
+OWNER: Final = "scheduler_trace"
 TRACK: Final = "scheduler_trace.wait"
 """Its samples are seconds, at the end of each wait; a label is ``name:tid < name:tid``, of
 another program ``< name``."""
+
+
+def unrecorded(manifest: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the times in which no waits were recorded, where there are any."""
+    entries = manifest.get("collectors") or ()
+    facts = next((each.get("facts") for each in entries if each.get("name") == OWNER), None) or {}
+    begin, end = facts.get("watched_ns") or (0, 0)
+    edges = [begin, *(edge for window in facts.get("windows_ns") or () for edge in window), end]
+    gaps = pd.DataFrame({"start_ns": edges[::2], "end_ns": edges[1::2]}, dtype="int64")
+    return gaps[gaps["end_ns"] > gaps["start_ns"]]
 
 
 def taken(samples: pd.DataFrame, names: ThreadNames) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -537,6 +537,17 @@ def waited(**more: Any) -> dict[str, pd.DataFrame]:
     return {"spans": spans, "samples": samples, **more}
 
 
+def test_times_in_which_no_waits_were_recorded_are_slices(tmp_path: Path) -> None:
+    facts = {"windows_ns": [[START, START + MS], [START + 5 * MS, START + 6 * MS]],
+             "watched_ns": [START, START + 9 * MS]}  # fmt: skip
+    entry = {"name": "scheduler_trace", "outcome": "ok", "tracks": [], "facts": facts}
+    _, trace = exported(tmp_path, waited(), collectors=[entry])
+    found = [each[1:] for each in trace.slices if each[1] == "no waits recorded"]
+    assert [(each[1] - START, each[2] - START) for each in found] == [
+        (MS, 5 * MS), (6 * MS, 9 * MS),
+    ]  # fmt: skip
+
+
 def test_waits_for_a_core_are_slices_of_the_thread_that_say_who_had_it(tmp_path: Path) -> None:
     _, trace = exported(tmp_path, waited())
     found = [each[1:] for each in trace.slices if each[1] == "waits for a core"]
