@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from probe.scenario import Scenario
 
 POLL_S: Final = 0.25
+LOAD_POLL_S: Final = 0.1
+"""Of a program that is load alone: whoever ends it looks at temperatures then."""
 LOOK_NS: Final = 10**9
 LOOKS_PER_HANG: Final = 4
 """How often it is looked how far the tapes have come, once they have a frame: a look reads them."""
@@ -104,7 +106,7 @@ def exert(
 ) -> Exertion:
     """Run the scenario's program as load, watched as if measured, and keep nothing of it.
 
-    It is stopped when `until`, asked four times a second with the time of its first frame (None
+    It is stopped when `until`, asked ten times a second with the time of its first frame (None
     before), says that it was enough; it may also end by itself. Raises as `measure`; an interrupt
     while it runs is its outcome, any other raises `KeyboardInterrupt`.
     """
@@ -232,7 +234,7 @@ def _until_over(session: Session, child: Child, sampling: Sampling) -> str:
         if silence is not None and now - moved_ns > silence:
             why = f"no record for {silence / 1e9:g} s: the program hangs"
             return _end(session, child, "timed out", why)
-        child.wait(POLL_S)
+        child.wait(POLL_S if session.until is None else LOAD_POLL_S)
     if child.exit_code == 0:
         return "ended"
     how = child.signal_name or f"exit status {child.exit_code}"

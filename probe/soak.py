@@ -184,7 +184,7 @@ class _Vigil:
         return self._begin_ns is not None
 
     def __call__(self, first_ns: int | None) -> bool:
-        """Say whether the soak is over; the engine asks four times a second."""
+        """Say whether the soak is over; the engine asks ten times a second."""
         now = time.monotonic_ns()
         if self._begin_ns is None and (first_ns is not None or not self._waits):
             self._begin_ns = now
