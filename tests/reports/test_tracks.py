@@ -161,17 +161,21 @@ def test_what_slept_is_told_and_is_not_missing(sampled: Callable[..., Judged]) -
     assert "intel_npu" not in slept.absent
 
 
+def stating(run: Run, facts: dict[str, Any]) -> Run:
+    """Return the run, whose trace of the scheduler states these facts."""
+    entries = [
+        {**each, "facts": facts} if each["name"] == "scheduler_trace" else each
+        for each in run.manifest["collectors"]
+    ]
+    return Run.of({**run.manifest, "collectors": entries}, {"samples": run.table("samples")})
+
+
 def test_waits_that_could_not_be_measured_are_said(sampled: Callable[..., Judged]) -> None:
     run, verdict = sampled()
     plain = tracks_of(Subject.of((run, verdict)), Payload()).waits
     assert plain is not None
     facts = {"waits": 580, "waits_without_end": 18, "waits_without_begin": 2, "events_overrun": 7}
-    entries = [
-        {**each, "facts": facts} if each["name"] == "scheduler_trace" else each
-        for each in run.manifest["collectors"]
-    ]
-    short = Run.of({**run.manifest, "collectors": entries}, {"samples": run.table("samples")})
-    waits = tracks_of(Subject.of((short, verdict)), Payload()).waits
+    waits = tracks_of(Subject.of((stating(run, facts), verdict)), Payload()).waits
     assert waits is not None
     assert waits.chart.note == plain.chart.note + (
         f" Of 20 more waits in the run (3.3{NBSP}% of all) the kernel left out the beginning or "
@@ -194,12 +198,7 @@ def test_waits_that_were_recorded_in_windows_say_so(
 ) -> None:
     run, verdict = sampled()
     facts = {"waits": 1, "waits_cut": 3, "windows_ns": windows, "watched_ns": [10, 110]}
-    entries = [
-        {**each, "facts": facts} if each["name"] == "scheduler_trace" else each
-        for each in run.manifest["collectors"]
-    ]
-    short = Run.of({**run.manifest, "collectors": entries}, {"samples": run.table("samples")})
-    waits = tracks_of(Subject.of((short, verdict)), Payload()).waits
+    waits = tracks_of(Subject.of((stating(run, facts), verdict)), Payload()).waits
     assert waits is not None
     assert said in waits.chart.note
     assert ("3 waits over an edge of these are missing" in waits.chart.note) == bool(said)
