@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 128 * 1024 * 1024
 """Of one run: about two million events, a quarter of an hour of as many as are recorded."""
-
-
 AMPLE: Final = 4
+"""Times that much must be free on tmpfs, which is memory."""
 
 
 @dataclass(frozen=True)
