@@ -169,7 +169,8 @@ class Sampling:
     def spill(self, file: Path) -> None:
         """Append the readings since the last call to `file`, one JSON array a line.
 
-        What a killed harness had read is found there, but for what collectors put off. A file that takes no more is left as it is.
+        What a killed harness had read is found there, but for what collectors put off. A file that
+        takes no more is left as it is.
         """
         lines = []
         for record in self._records:
